@@ -1,0 +1,1 @@
+"""Event contracts, one module per producer: the only meaning that services share."""
