@@ -18,7 +18,9 @@ class _NoticeOutcome(Event):
     channel: Channel
 
 
-class NoticeDelivered(_NoticeOutcome, type="notifications.notice.delivered.v1", subject="notice_id", about="student_id"):
+class NoticeDelivered(
+    _NoticeOutcome, type="notifications.notice.delivered.v1", subject="notice_id", about="student_id"
+):
     """The provider accepted the message for the recipient."""
 
 

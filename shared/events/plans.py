@@ -34,7 +34,9 @@ class UnmetRequirement(BaseModel):
 
     id: str
     title: str
-    short_by: Decimal = Field(description="Credits missing, in the rule set's unit; 0 if only named courses are missing")
+    short_by: Decimal = Field(
+        description="Credits missing, in the rule set's unit; 0 if only named courses are missing"
+    )
     missing: tuple[str, ...] = Field(default=(), description="Titles of named courses that would meet it")
 
 

@@ -48,9 +48,7 @@ class StudentWithdrawn(Event, type="roster.student.withdrawn.v1", subject="stude
     withdrawn_on: date
 
 
-class GuardianshipGranted(
-    Event, type="roster.guardianship.granted.v1", subject="guardianship_id", about="student_id"
-):
+class GuardianshipGranted(Event, type="roster.guardianship.granted.v1", subject="guardianship_id", about="student_id"):
     """A guardian's link to one student began or its standing changed; carries the whole new state."""
 
     guardianship_id: UUID
@@ -63,9 +61,7 @@ class GuardianshipGranted(
     ends_on: date | None = Field(default=None, description="Last day, inclusive")
 
 
-class GuardianshipRevoked(
-    Event, type="roster.guardianship.revoked.v1", subject="guardianship_id", about="student_id"
-):
+class GuardianshipRevoked(Event, type="roster.guardianship.revoked.v1", subject="guardianship_id", about="student_id"):
     """A guardian's link to one student ended."""
 
     guardianship_id: UUID

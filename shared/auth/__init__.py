@@ -1,0 +1,1 @@
+"""Who somebody is, and what they may do: tokens, the relationship projection, one decision, one filter."""

@@ -1,0 +1,88 @@
+"""One decision and one filter: which students a person may act on, from the service's own projection."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Select, String, and_, cast, exists, not_, or_, select
+from sqlalchemy.orm import Session
+
+from shared.auth.policy import GUARDIAN, guardian_right_for, relations_granting
+from shared.auth.tables import access_students, disclosure_log, relationships
+
+
+@dataclass(frozen=True)
+class Principal:
+    """
+    Who is asking, as the token says.
+
+    For a student's record only the relationships of `person_id` count; `role` decides
+    for district_admin, ops and integrator, who have no relationship to a student.
+    """
+
+    person_id: UUID
+    role: str
+    scopes: frozenset[str] = field(default_factory=frozenset)
+
+
+def visible_students(principal: Principal, resource: str, action: str, now: datetime) -> Select[tuple[UUID]]:
+    """
+    The filter: ids of the students on whom `principal` may do `action`, for use in an IN clause.
+
+    Args:
+        now: Instant in the district's time zone; its date decides about begun and ended relations.
+    """
+    return person_students(principal.person_id, resource, action, now)
+
+
+def person_students(person_id: UUID, resource: str, action: str, now: datetime) -> Select[tuple[UUID]]:
+    """Like `visible_students`, for a person who is not asking but, say, about to be written to."""
+    own = relationships
+    order = relationships.alias("order")
+    guardian_keeps_right = and_(
+        cast(own.c.rights, String).like(f'%"{guardian_right_for(resource, action)}"%'),
+        # From the eighteenth birthday the rights are the student's (34 CFR 99.5).
+        not_(
+            exists().where(
+                access_students.c.student_id == own.c.student_id, access_students.c.rights_transfer_at <= now
+            )
+        ),
+    )
+    return select(own.c.student_id).where(
+        own.c.person_id == person_id,
+        own.c.kind.in_(relations_granting(resource, action)),
+        not_(own.c.ended),
+        or_(own.c.begins_on.is_(None), own.c.begins_on <= now.date()),
+        or_(own.c.ends_on.is_(None), own.c.ends_on >= now.date()),
+        or_(own.c.kind != GUARDIAN, guardian_keeps_right),
+        # A court order wins over every other relation the same person may have to the student.
+        not_(
+            exists().where(order.c.person_id == own.c.person_id, order.c.student_id == own.c.student_id, order.c.barred)
+        ),
+    )
+
+
+def can(session: Session, principal: Principal, resource: str, action: str, student_id: UUID, now: datetime) -> bool:
+    """The decision: may `principal` do `action` on this student's `resource`."""
+    return person_can(session, principal.person_id, resource, action, student_id, now)
+
+
+def person_can(session: Session, person_id: UUID, resource: str, action: str, student_id: UUID, now: datetime) -> bool:
+    allowed = person_students(person_id, resource, action, now).where(relationships.c.student_id == student_id)
+    return session.execute(allowed.limit(1)).first() is not None
+
+
+def disclose(
+    session: Session, principal: Principal, *, student_id: UUID, resource: str, reason: str | None, now: datetime
+) -> None:
+    """Record that somebody outside the school's staff and the family read a student's record."""
+    session.execute(
+        disclosure_log.insert().values(
+            at=now,
+            person_id=principal.person_id,
+            role=principal.role,
+            student_id=student_id,
+            resource=resource,
+            reason=reason,
+        )
+    )

@@ -1,0 +1,1 @@
+"""Databases: one per service, opened the same way on PostgreSQL and SQLite."""

@@ -1,0 +1,90 @@
+"""Column types and statements that mean the same on PostgreSQL and SQLite."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Dialect, Integer, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeDecorator
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+Json = JSON().with_variant(postgresql.JSONB(), "postgresql")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: aware in, aware UTC out, microseconds kept, sortable on both databases."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Credits(TypeDecorator[Decimal]):
+    """Credits, exact to a hundredth; stored as an integer because SQLite has no decimals."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        return None if value is None else int(Decimal(value).scaleb(2).to_integral_exact())
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value).scaleb(-2)
+
+
+def insert(session: Session, table: Table) -> Any:
+    """The dialect's own INSERT, the one that knows ON CONFLICT."""
+    dialect = session.get_bind().dialect.name
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+def upsert(
+    session: Session,
+    table: Table,
+    values: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    *,
+    key: Sequence[str],
+    newer_than: str | None = None,
+    only: Sequence[str] | None = None,
+) -> None:
+    """
+    Insert rows, or replace those with the same key.
+
+    Args:
+        key: Columns of the unique key that tells rows apart.
+        newer_than: Column by which an existing row is replaced only by a higher value;
+            this is how a projection ignores older events.
+        only: Columns to replace in an existing row; by default all but the key.
+    """
+    rows = [values] if isinstance(values, Mapping) else list(values)
+    if not rows:
+        return
+    statement = insert(session, table)
+    replaced = {name: statement.excluded[name] for name in only or rows[0] if name not in key}
+    condition = None if newer_than is None else table.c[newer_than] < statement.excluded[newer_than]
+    if replaced:
+        statement = statement.on_conflict_do_update(index_elements=list(key), set_=replaced, where=condition)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=list(key))
+    session.execute(statement, rows)

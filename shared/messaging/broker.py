@@ -1,0 +1,25 @@
+"""The port through which the relay hands events on."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from shared.messaging.message import Message
+
+
+class BrokerAway(Exception):
+    """The broker did not take responsibility for the whole batch; publish it again later."""
+
+
+class Broker(Protocol):
+    """
+    Takes a batch of events and returns once it is responsible for every one of them.
+
+    Raises BrokerAway otherwise: some may have got through, none may be taken as published.
+    """
+
+    def publish(self, batch: Sequence[Message]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+Deliver = Callable[[Sequence[Message]], None]

@@ -1,0 +1,43 @@
+"""The in-process broker: hands a batch straight to every group's consumer."""
+
+from collections.abc import Mapping, Sequence
+
+from shared.messaging.broker import BrokerAway, Deliver
+from shared.messaging.message import Message
+from shared.messaging.reactions import Reactions
+
+
+class EmbeddedBroker:
+    """
+    Publishes by applying: a batch counts as published once every group has committed it.
+
+    It keeps nothing itself. What is not published stays in the producer's outbox, and what
+    is handed over twice is recognised by each group's inbox, so a kill -9 loses nothing.
+    """
+
+    def __init__(self) -> None:
+        self._groups: dict[str, tuple[Reactions, Deliver]] = {}
+
+    def subscribe(self, group: str, reactions: Reactions, deliver: Deliver) -> None:
+        """
+        Args:
+            deliver: Returns once the group has committed the batch; raises if it could not.
+        """
+        self._groups[group] = (reactions, deliver)
+
+    @property
+    def groups(self) -> Mapping[str, Reactions]:
+        return {group: reactions for group, (reactions, _) in self._groups.items()}
+
+    def publish(self, batch: Sequence[Message]) -> None:
+        for group, (reactions, deliver) in self._groups.items():
+            wanted = [message for message in batch if message.type in reactions]
+            if not wanted:
+                continue
+            try:
+                deliver(wanted)
+            except Exception as error:
+                raise BrokerAway(f"group {group} could not take the batch: {type(error).__name__}") from error
+
+    def close(self) -> None:
+        self._groups.clear()

@@ -1,0 +1,69 @@
+"""An event on the wire, as every broker carries it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from shared.events.contract import Event
+from shared.events.envelope import CONTENT_TYPE, HEADER_PREFIX, Envelope
+from shared.identifiers import stable_id
+from shared.messaging.reactions import Received
+
+
+class Unreadable(Exception):
+    """The message is not an event this consumer can read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Headers are CloudEvents attributes in AMQP binary mode; the body is the event's JSON."""
+
+    headers: Mapping[str, Any]
+    body: bytes = field(repr=False)
+    content_type: str = CONTENT_TYPE
+    redelivered: bool = False
+
+    @property
+    def event_type(self) -> str:
+        return str(self.headers.get(f"{HEADER_PREFIX}type", ""))
+
+    @property
+    def event_id(self) -> UUID:
+        """The event's id; for a message without a readable one, an id made from its bytes."""
+        try:
+            return UUID(str(self.headers.get(f"{HEADER_PREFIX}id")))
+        except ValueError:
+            return stable_id("unreadable", sha256(repr(sorted(self.headers.items())).encode() + self.body).hexdigest())
+
+    def envelope(self) -> Envelope:
+        """
+        Raises:
+            Unreadable: A CloudEvents attribute is missing or malformed.
+        """
+        try:
+            return Envelope.from_headers(dict(self.headers))
+        except ValidationError as error:
+            raise Unreadable(f"envelope: {_where(error)}") from None
+
+    def received(self, contract: type[Event]) -> Received[Event]:
+        """
+        Raises:
+            Unreadable: The envelope or the body does not fit the contract. Names fields, never values.
+        """
+        if self.content_type.partition(";")[0].strip() != CONTENT_TYPE:
+            raise Unreadable(f"content type {self.content_type!r}, expected {CONTENT_TYPE!r}")
+        envelope = self.envelope()
+        try:
+            return Received(contract.model_validate_json(self.body), envelope)
+        except ValidationError as error:
+            raise Unreadable(f"{self.event_type}: {_where(error)}") from None
+
+
+def _where(error: ValidationError) -> str:
+    """Field and kind of each fault, without the values, which may be personal data."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['type']}" for fault in faults[:5])

@@ -1,0 +1,178 @@
+"""Moves events from a service's outbox to the broker, in order, and marks them only after the confirm."""
+
+import fcntl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, func, select, text, update
+from sqlalchemy.exc import DBAPIError
+
+from shared.database.database import Database, DatabaseAway, is_away
+from shared.events.envelope import Envelope
+from shared.messaging.broker import Broker, BrokerAway
+from shared.messaging.message import Message
+from shared.messaging.tables import outbox
+from shared.telemetry.metrics import EVENTS_PUBLISHED, PUBLISH_FAILURES
+from shared.telemetry.traces import SpanKind, span
+
+
+class Turn(Protocol):
+    """The right to be the one active relay of a service."""
+
+    def take(self) -> bool:
+        """True while this relay may publish; tries to get the turn if it has not."""
+
+    def release(self) -> None: ...
+
+
+class DatabaseTurn:
+    """A session-level advisory lock: lost with the connection, so a dead relay never blocks another."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+
+    def take(self) -> bool:
+        try:
+            if self._connection is None:
+                self._connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            statement = text("SELECT :held OR pg_try_advisory_lock(hashtext('signpost-relay'), hashtext(:service))")
+            held = bool(getattr(self, "_held", False))
+            self._held = bool(
+                self._connection.execute(statement, {"held": held, "service": self._database.service}).scalar()
+            )
+        except DBAPIError as error:
+            self._drop()
+            if is_away(error):
+                raise DatabaseAway("relay lock") from error
+            raise
+        return self._held
+
+    def release(self) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
+        connection, self._connection, self._held = self._connection, None, False
+        if connection is not None:
+            connection.invalidate()
+            connection.close()
+
+
+class FileTurn:
+    """A lock file beside the SQLite database; the kernel frees it when the process ends, however it ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[str] | None = None
+
+    def take(self) -> bool:
+        if self._file is not None:
+            return True
+        handle = self._path.open("w")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            handle.close()
+            return False
+        self._file = handle
+        return True
+
+    def release(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def turn_for(database: Database) -> Turn:
+    if database.is_sqlite:
+        return FileTurn(Path(f"{database.engine.url.database}.relay"))
+    return DatabaseTurn(database)
+
+
+class Relay:
+    """Publishes unpublished outbox rows in batches. One is active per service; others stand by."""
+
+    def __init__(self, database: Database, broker: Broker, *, batch: int, turn: Turn) -> None:
+        self._database = database
+        self._broker = broker
+        self._batch = batch
+        self._turn = turn
+
+    def publish_batch(self) -> int:
+        """
+        Publish the oldest unpublished events; how many.
+
+        Selecting by "not yet published" and never by "id greater than" also finds rows of
+        transactions that took their position early and committed late.
+
+        Raises:
+            BrokerAway: None of the batch was marked; all of it will be published again.
+            DatabaseAway: Likewise.
+        """
+        if not self._turn.take():
+            return 0
+        rows = self._unpublished()
+        if not rows:
+            return 0
+        try:
+            with span(
+                f"{self._database.service} publish",
+                kind=SpanKind.PRODUCER,
+                parent=rows[0].traceparent,
+                links=[row.traceparent for row in rows[1:] if row.traceparent][:32],
+                attributes={"messaging.batch.message_count": len(rows), "messaging.operation.type": "send"},
+            ):
+                self._broker.publish([as_message(row) for row in rows])
+        except BrokerAway as error:
+            PUBLISH_FAILURES.labels(self._database.service, type(error.__cause__ or error).__name__).inc()
+            raise
+        self._mark([row.position for row in rows])
+        EVENTS_PUBLISHED.labels(self._database.service).inc(len(rows))
+        return len(rows)
+
+    def drain(self) -> int:
+        """Publish until the outbox is empty or the turn is another's; how many."""
+        total = 0
+        while published := self.publish_batch():
+            total += published
+        return total
+
+    def close(self) -> None:
+        self._turn.release()
+
+    def _unpublished(self) -> Sequence[Row[Any]]:
+        oldest = select(outbox).where(outbox.c.published_at.is_(None)).order_by(outbox.c.position).limit(self._batch)
+        with self._database.reading() as session:
+            return session.execute(oldest).all()
+
+    def _mark(self, positions: Sequence[int]) -> None:
+        now = self._database.clock.now()
+        with self._database.transaction() as uow:
+            uow.session.execute(update(outbox).where(outbox.c.position.in_(positions)).values(published_at=now))
+
+
+def as_message(row: Row[Any]) -> Message:
+    """The message that carries an outbox row; the same each time it is published."""
+    event_id: UUID = row.event_id
+    envelope = Envelope(
+        id=event_id,
+        type=row.type,
+        subject=row.subject,
+        subject_version=row.subject_version,
+        time=row.occurred_at,
+        correlation_id=row.correlation_id,
+        causation_id=row.causation_id,
+        traceparent=row.traceparent,
+    )
+    return Message(headers=envelope.headers(), body=row.body)
+
+
+def outbox_backlog(database: Database) -> tuple[int, float]:
+    """Events not yet published, and the age of the oldest in seconds."""
+    with database.reading() as session:
+        pending, oldest = session.execute(
+            select(func.count(), func.min(outbox.c.occurred_at)).where(outbox.c.published_at.is_(None))
+        ).one()
+    return pending, max(0.0, (database.clock.now() - oldest).total_seconds()) if oldest else 0.0

@@ -1,0 +1,59 @@
+"""What the environment may set, for every service. Names carry the prefix SIGNPOST_."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+EMBEDDED_DEFAULT_HOME = Path(".signpost")
+
+
+class Settings(BaseSettings):
+    """
+    Settings common to all processes.
+
+    Without `amqp_url` events travel inside the worker process; without `database_url`
+    each service keeps a SQLite file in `home`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="SIGNPOST_", extra="ignore", frozen=True)
+
+    home: Path = Field(default=EMBEDDED_DEFAULT_HOME, description="Folder for files, keys and embedded databases")
+    database_url: str | None = Field(
+        default=None, description="SQLAlchemy URL; `{service}` in it is replaced by the service's name"
+    )
+    amqp_url: str | None = Field(default=None, description="RabbitMQ address; unset means embedded")
+    exchange: str = Field(default="signpost.events", description="Topic exchange all events go through")
+    public_url: str = Field(default="http://127.0.0.1:8080", description="The gateway's address as people see it")
+    time_zone: str = Field(default="America/Chicago", description="The district's IANA time zone")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=8080, description="Port of an API process")
+    worker_http_port: int | None = Field(default=None, description="Port for a worker's /healthz and /metrics")
+    db_pool_size: int = Field(default=8, ge=1, description="Database connections and request threads per API process")
+    max_body_bytes: int = Field(default=1_048_576, description="Largest request body read")
+    jwks: str | None = Field(default=None, description="File or URL of the key set that signs people's tokens")
+    token_issuer: str = "signpost"
+    token_audience: str = "signpost"
+    keys_file: Path | None = Field(
+        default=None, description="JSON file with signing, sealing and link keys; default: made once in `home`"
+    )
+    otlp_endpoint: str | None = Field(default=None, description="Where traces go, OTLP over HTTP")
+    traces_file: Path | None = Field(default=None, description="Append spans to this file as JSON lines")
+    outbox_batch: int = Field(default=500, ge=1)
+    consumer_batch: int = Field(default=200, ge=1)
+    max_attempts: int = Field(default=10, ge=1, description="Tries before a parked event is a dead letter")
+
+    @property
+    def is_embedded(self) -> bool:
+        return self.amqp_url is None
+
+    def database_url_for(self, service: str) -> str:
+        if self.database_url is None:
+            return f"sqlite:///{self.home.resolve() / service}.sqlite3"
+        return self.database_url.replace("{service}", service)
+
+    @property
+    def keys_path(self) -> Path:
+        return self.keys_file or self.home / "keys.json"

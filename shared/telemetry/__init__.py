@@ -1,0 +1,1 @@
+"""Seeing what happens: traces, logs without personal data, metrics."""

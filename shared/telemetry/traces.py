@@ -1,0 +1,88 @@
+"""Traces that run on across HTTP, outbox, broker and consumers."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.trace import Link, Span, SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from shared.settings import Settings
+
+_propagator = TraceContextTextMapPropagator()
+tracer = trace.get_tracer("signpost")
+
+
+class JsonLinesExporter(SpanExporter):
+    """Appends one JSON object per span to a file, for looking at traces without a collector."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a", buffering=1)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        for span in spans:
+            self._file.write(json.dumps(json.loads(span.to_json(indent=None))) + "\n")
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        self._file.close()
+
+
+def configure_traces(settings: Settings, *, service: str) -> None:
+    """Send spans where the settings say; with nothing set, trace ids are still made and passed on."""
+    provider = TracerProvider(resource=Resource.create({"service.name": f"signpost-{service}"}))
+    if settings.otlp_endpoint:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.otlp_endpoint)))
+    if settings.traces_file:
+        provider.add_span_processor(SimpleSpanProcessor(JsonLinesExporter(settings.traces_file)))
+    trace.set_tracer_provider(provider)
+
+
+def current_traceparent() -> str | None:
+    """The W3C traceparent of the present span, or None outside any."""
+    carrier: dict[str, str] = {}
+    _propagator.inject(carrier)
+    return carrier.get("traceparent")
+
+
+@contextmanager
+def span(
+    name: str,
+    *,
+    kind: SpanKind = SpanKind.INTERNAL,
+    parent: str | None = None,
+    links: Sequence[str] = (),
+    attributes: Mapping[str, Any] | None = None,
+) -> Iterator[Span]:
+    """
+    A span, child of the traceparent `parent` where given, else of the present one.
+
+    Exceptions are recorded by class alone: their text may hold personal data.
+    """
+    context = _propagator.extract({"traceparent": parent}) if parent else None
+    linked = [
+        Link(trace.get_current_span(_propagator.extract({"traceparent": link})).get_span_context()) for link in links
+    ]
+    with tracer.start_as_current_span(
+        name,
+        context=context,
+        kind=kind,
+        links=linked,
+        attributes=dict(attributes or {}),
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as started:
+        try:
+            yield started
+        except Exception as error:
+            started.set_status(trace.StatusCode.ERROR, type(error).__name__)
+            raise
