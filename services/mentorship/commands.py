@@ -1,0 +1,49 @@
+"""Commands that the `signpost` command offers for mentorship."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from services.mentorship.partners import handlers
+from services.mentorship.partners.rules import ImportPlan, Partner, PartnersRefused, parse_partners
+from services.mentorship.settings import MentorshipSettings
+from shared.database.database import Database
+from shared.sealing import Sealer
+
+
+def import_partners(
+    path: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV file of partners")],
+) -> None:
+    """Import community partners from CSV. All or nothing; a partner listed no more becomes inactive."""
+    settings = MentorshipSettings()
+    console = Console(stderr=True)
+    try:
+        listed = parse_partners(path.read_bytes(), file=path.name)
+    except PartnersRefused as refused:
+        for fault in refused.faults:
+            console.print(str(fault), markup=False, highlight=False, soft_wrap=True)
+        console.print("Nothing was imported.")
+        raise typer.Exit(1) from None
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("Importing partners", total=len(listed))
+        plan = load_partners(listed, settings=settings, advance=lambda: progress.advance(task))
+    typer.echo(
+        f"{path.name}: {len(plan.added)} partners added, {len(plan.changed)} changed, "
+        f"{len(plan.left)} left, {plan.unchanged} unchanged"
+    )
+
+
+def load_partners(
+    listed: tuple[Partner, ...], *, settings: MentorshipSettings, advance: handlers.Advance = handlers.ignore_progress
+) -> ImportPlan:
+    """Import partners already read into the service's database, in one transaction."""
+    database = Database.open(settings, "mentorship")
+    sealer = Sealer.from_settings(settings)
+    try:
+        with database.transaction() as uow:
+            return handlers.import_partners(listed, uow=uow, sealer=sealer, advance=advance)
+    finally:
+        database.dispose()

@@ -1,0 +1,1 @@
+"""Relationship files: what has happened between the district and one partner, in order."""
