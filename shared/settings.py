@@ -34,8 +34,8 @@ class Settings(BaseSettings):
     db_pool_size: int = Field(default=8, ge=1, description="Database connections and request threads per API process")
     max_body_bytes: int = Field(default=1_048_576, description="Largest request body read")
     jwks: str | None = Field(default=None, description="File or URL of the key set that signs people's tokens")
-    token_issuer: str = "signpost"
-    token_audience: str = "signpost"
+    token_issuer: str = "signpost"  # noqa: S105
+    token_audience: str = "signpost"  # noqa: S105
     keys_file: Path | None = Field(
         default=None, description="JSON file with signing, sealing and link keys; default: made once in `home`"
     )

@@ -111,7 +111,7 @@ class TokenVerifier:
         return _principal(claims)
 
     async def _refetched(self, key_id: str) -> jwt.PyJWK | None:
-        """Look again where keys are published: one may have been rotated. At most every 30 s, so that nobody can force it."""
+        """Look again where keys are published, as one may have been rotated; at most every 30 s."""
         async with self._fetching:
             if self._sources and time.monotonic() - self._fetched_at >= REFETCH_INTERVAL_S:
                 for source in self._sources:

@@ -51,7 +51,7 @@ class Database:
             DatabaseAway: The connection failed; what it replaces is the cause.
         """
         cause = cause or Cause()
-        # The lock is held through the commit: SQLite has one writer, and queueing here is fair where its own wait polls.
+        # Held through the commit: SQLite has one writer, and queueing here is fair where its own wait polls.
         with self._write_lock, self._connected(), Session(self._writing, expire_on_commit=False) as session:
             uow = UnitOfWork(session, clock=self.clock, cause=cause)
             with session.begin():

@@ -56,7 +56,7 @@ def run_env(service: str, metadata: MetaData) -> None:
 
 
 def create_shared_tables_v1() -> None:
-    """Outbox, inbox, dead letter actions, relationships, disclosure log and idempotency keys, as of the first release."""
+    """What every service's database has of the shared tables, as of the first release."""
     position = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
     op.create_table(
         "outbox",

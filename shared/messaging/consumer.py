@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from opentelemetry.trace import SpanKind
 from sqlalchemy import select, update
 
 from shared.clock import Clock
@@ -18,7 +19,7 @@ from shared.messaging.reactions import Reactions, Received
 from shared.messaging.tables import inbox
 from shared.telemetry.logs import get_logger
 from shared.telemetry.metrics import EVENTS_CONSUMED, QUEUE_AGE_S
-from shared.telemetry.traces import SpanKind, span
+from shared.telemetry.traces import span
 
 log = get_logger(__name__)
 
@@ -82,9 +83,9 @@ class Consumer:
         return limit
 
     def _read(self, message: Message) -> Received[Event]:
-        reaction = self._reactions.get(message.type)
+        reaction = self._reactions.get(message.event_type)
         if reaction is None:
-            raise Unreadable(f"type {message.type[:120]!r} is not one that {self._group} reacts to")
+            raise Unreadable(f"type {message.event_type[:120]!r} is not one that {self._group} reacts to")
         return message.received(reaction.contract)
 
     def _apply_together(self, batch: Sequence[tuple[Message, Received[Event]]]) -> None:
@@ -147,7 +148,7 @@ class Consumer:
             {
                 "consumer": self._group,
                 "event_id": message.event_id,
-                "type": message.type[:120],
+                "type": message.event_type[:120],
                 "state": APPLIED,
                 "received_at": now,
                 "attempts": 1,
@@ -192,7 +193,7 @@ class Consumer:
             "event_parked" if state == PARKED else "event_dead",
             consumer=self._group,
             event_id=str(message.event_id),
-            type=message.type,
+            type=message.event_type,
             attempts=attempts,
             error=type(error).__name__,
         )
@@ -221,10 +222,8 @@ def _age_s(since: datetime, now: datetime) -> float:
 
 def _storable(message: Message) -> dict[str, Any]:
     """Headers as JSON can hold them: a stranger's message may carry anything."""
-    return {
-        str(name): value if isinstance(value, str | int | None) else str(value)
-        for name, value in message.headers.items()
-    }
+    plain = str | int | None
+    return {str(name): value if isinstance(value, plain) else str(value) for name, value in message.headers.items()}
 
 
 def _reason(error: Exception) -> str:

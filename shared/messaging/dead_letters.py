@@ -14,6 +14,8 @@ from shared.messaging.consumer import DEAD, DISCARDED, PARKED
 from shared.messaging.tables import dead_letter_actions, inbox
 from shared.problems import NotFound, Problem
 
+UNAPPLIED = (DEAD, PARKED)
+
 
 class ReasonMissing(Problem):
     """Discarding an event needs a reason."""
@@ -42,7 +44,7 @@ def list_dead_letters(
     database: Database, *, include_parked: bool = False, error_class: str | None = None, limit: int = 100
 ) -> list[DeadLetter]:
     """Dead letters of one service, oldest first."""
-    states = [DEAD, PARKED] if include_parked else [DEAD]
+    states = UNAPPLIED if include_parked else (DEAD,)
     statement = select(inbox).where(inbox.c.state.in_(states)).order_by(inbox.c.received_at).limit(limit)
     if error_class:
         statement = statement.where(inbox.c.error_class == error_class)
@@ -57,7 +59,7 @@ def show_dead_letter(database: Database, event_id: UUID) -> list[DeadLetter]:
     Raises:
         NotFound: No group has it parked or dead.
     """
-    statement = select(inbox).where(inbox.c.event_id == event_id, inbox.c.state.in_([DEAD, PARKED]))
+    statement = select(inbox).where(inbox.c.event_id == event_id, inbox.c.state.in_(UNAPPLIED))
     with database.reading() as session:
         letters = [_letter(row) for row in session.execute(statement).mappings()]
     if not letters:
@@ -65,45 +67,53 @@ def show_dead_letter(database: Database, event_id: UUID) -> list[DeadLetter]:
     return letters
 
 
-def replay(database: Database, event_ids: Sequence[UUID], *, actor: str) -> int:
-    """Put dead letters back to be tried at once, with all their attempts before them; how many."""
-    with database.transaction() as uow:
-        rows = _lock(uow, event_ids, [DEAD, PARKED])
-        _record(uow, rows, actor=actor, action="replay", reason=None)
-        uow.session.execute(
-            update(inbox)
-            .where(inbox.c.event_id.in_([row["event_id"] for row in rows]), inbox.c.state.in_([DEAD, PARKED]))
-            .values(state=PARKED, attempts=0, next_attempt_at=database.clock.now())
-        )
-    database.wake()
+def replay(uow: UnitOfWork, event_ids: Sequence[UUID], *, actor: str) -> int:
+    """
+    Put dead letters back to be tried at once, with all their attempts before them; how many.
+
+    Raises:
+        NotFound: One of them is not parked or dead; nothing is changed then.
+    """
+    rows = _lock(uow, event_ids)
+    _record(uow, rows, actor=actor, action="replay", reason=None)
+    uow.session.execute(
+        update(inbox)
+        .where(inbox.c.event_id.in_(event_ids), inbox.c.state.in_(UNAPPLIED))
+        .values(state=PARKED, attempts=0, next_attempt_at=uow.clock.now())
+    )
     return len(rows)
 
 
-def discard(database: Database, event_ids: Sequence[UUID], *, actor: str, reason: str) -> int:
-    """Give up on dead letters for good; the row and the reason stay, the body goes. How many."""
+def discard(uow: UnitOfWork, event_ids: Sequence[UUID], *, actor: str, reason: str) -> int:
+    """
+    Give up on dead letters for good; the row and the reason stay, the body goes. How many.
+
+    Raises:
+        ReasonMissing: There is no reason.
+        NotFound: One of them is not parked or dead; nothing is changed then.
+    """
     if not reason.strip():
         raise ReasonMissing("Say why the event will never be applied: it is kept in the record.")
-    with database.transaction() as uow:
-        rows = _lock(uow, event_ids, [DEAD, PARKED])
-        _record(uow, rows, actor=actor, action="discard", reason=reason)
-        uow.session.execute(
-            update(inbox)
-            .where(inbox.c.event_id.in_([row["event_id"] for row in rows]), inbox.c.state.in_([DEAD, PARKED]))
-            .values(state=DISCARDED, body=None, next_attempt_at=None)
-        )
+    rows = _lock(uow, event_ids)
+    _record(uow, rows, actor=actor, action="discard", reason=reason)
+    uow.session.execute(
+        update(inbox)
+        .where(inbox.c.event_id.in_(event_ids), inbox.c.state.in_(UNAPPLIED))
+        .values(state=DISCARDED, body=None, next_attempt_at=None)
+    )
     return len(rows)
 
 
 def count_unapplied(database: Database) -> tuple[int, int]:
     """Parked and dead events of one service."""
-    statement = select(inbox.c.state, func.count()).where(inbox.c.state.in_([DEAD, PARKED])).group_by(inbox.c.state)
+    statement = select(inbox.c.state, func.count()).where(inbox.c.state.in_(UNAPPLIED)).group_by(inbox.c.state)
     with database.reading() as session:
-        counts: dict[str, int] = {state: count for state, count in session.execute(statement)}
+        counts: dict[str, int] = dict(session.execute(statement).tuples().all())
     return counts.get(PARKED, 0), counts.get(DEAD, 0)
 
 
-def _lock(uow: UnitOfWork, event_ids: Sequence[UUID], states: Sequence[str]) -> Sequence[RowMapping]:
-    statement = select(inbox).where(inbox.c.event_id.in_(event_ids), inbox.c.state.in_(states)).with_for_update()
+def _lock(uow: UnitOfWork, event_ids: Sequence[UUID]) -> Sequence[RowMapping]:
+    statement = select(inbox).where(inbox.c.event_id.in_(event_ids), inbox.c.state.in_(UNAPPLIED)).with_for_update()
     rows = uow.session.execute(statement).mappings().all()
     unknown = set(event_ids) - {row["event_id"] for row in rows}
     if unknown:

@@ -31,7 +31,7 @@ class EmbeddedBroker:
 
     def publish(self, batch: Sequence[Message]) -> None:
         for group, (reactions, deliver) in self._groups.items():
-            wanted = [message for message in batch if message.type in reactions]
+            wanted = [message for message in batch if message.event_type in reactions]
             if not wanted:
                 continue
             try:

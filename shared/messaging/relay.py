@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 from uuid import UUID
 
+from opentelemetry.trace import SpanKind
 from sqlalchemy import Connection, Row, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
@@ -15,7 +16,7 @@ from shared.messaging.broker import Broker, BrokerAway
 from shared.messaging.message import Message
 from shared.messaging.tables import outbox
 from shared.telemetry.metrics import EVENTS_PUBLISHED, PUBLISH_FAILURES
-from shared.telemetry.traces import SpanKind, span
+from shared.telemetry.traces import span
 
 
 class Turn(Protocol):
@@ -33,31 +34,33 @@ class DatabaseTurn:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: Connection | None = None
+        self._held = False
 
     def take(self) -> bool:
         try:
-            if self._connection is None:
-                self._connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            statement = text("SELECT :held OR pg_try_advisory_lock(hashtext('signpost-relay'), hashtext(:service))")
-            held = bool(getattr(self, "_held", False))
-            self._held = bool(
-                self._connection.execute(statement, {"held": held, "service": self._database.service}).scalar()
-            )
+            connection = self._connected()
+            if self._held:
+                connection.execute(text("SELECT 1"))  # a lost connection has lost the lock
+            else:
+                lock = text("SELECT pg_try_advisory_lock(hashtext('signpost-relay'), hashtext(:service))")
+                self._held = bool(connection.execute(lock, {"service": self._database.service}).scalar())
         except DBAPIError as error:
-            self._drop()
+            self.release()
             if is_away(error):
-                raise DatabaseAway("relay lock") from error
+                raise DatabaseAway(f"{self._database.service}: relay lock") from error
             raise
         return self._held
 
     def release(self) -> None:
-        self._drop()
-
-    def _drop(self) -> None:
         connection, self._connection, self._held = self._connection, None, False
         if connection is not None:
             connection.invalidate()
             connection.close()
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        return self._connection
 
 
 class FileTurn:

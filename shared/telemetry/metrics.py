@@ -11,7 +11,7 @@ HTTP_REQUESTS = Counter("signpost_http_requests", "HTTP requests served", ["serv
 # Time to answer. When p99 rises with database pool waits in the logs: add API processes.
 HTTP_SECONDS = Histogram("signpost_http_request_seconds", "Time to answer", ["service", "route"], buckets=_LATENCY_S)
 
-# Age of the oldest event not yet published. Above 10 s: the relay is down or the broker is away; look at the worker's log.
+# Age of the oldest event not yet published. Above 10 s: the relay is down or the broker is away; see the worker's log.
 OUTBOX_LAG_S = Gauge("signpost_outbox_lag_seconds", "Age of the oldest unpublished event", ["service"])
 
 # Events not yet published. Growing without end while lag grows: scale nothing, find why the relay stands still.
@@ -26,10 +26,10 @@ PUBLISH_FAILURES = Counter("signpost_publish_failures", "Batches the broker did 
 # Events applied, seen again, or failed, by consumer group.
 EVENTS_CONSUMED = Counter("signpost_events_consumed", "Events handled", ["consumer", "type", "outcome"])
 
-# Age of an event when it is applied: the time it waited in outbox and queue. Above 10 s: start more workers of the group.
+# Age of an event when applied: its wait in outbox and queue. Above 10 s: start more workers of the group.
 QUEUE_AGE_S = Histogram("signpost_event_age_seconds", "Age of events when applied", ["consumer"], buckets=_LATENCY_S)
 
-# Events waiting for another try. Normal in small numbers after an import; steady growth: see `signpost dead-letters list`.
+# Events waiting for another try. A few after an import are normal; growth: see `signpost dead-letters list --parked`.
 PARKED = Gauge("signpost_parked_events", "Events waiting for another try", ["service"])
 
 # Events given up on. Any: somebody must look, fix the cause, then replay or discard (`signpost dead-letters list`).

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from shared.auth.policy import POLICY
 from shared.auth.tokens import ROLES
 from shared.problems import Problem
-from shared.web.calls import Call, Reply, authorize, parse_id
+from shared.web.calls import Call, Reply, authorize
 
 __all__ = ["Access", "Call", "Reply", "Route", "Routes", "authorize", "on_student", "public", "signed_in", "staff"]
 
@@ -71,6 +71,7 @@ class Route:
     function: RouteFunction
     access: Access
     summary: str
+    service: str
     tag: str
     body: type[BaseModel] | None = None
     reply: type[BaseModel] | None = None
@@ -137,6 +138,7 @@ class Routes:
                     function=function,
                     access=access,
                     summary=summary,
+                    service=self.service,
                     tag=self._tag,
                     body=body,
                     reply=reply,
@@ -148,8 +150,3 @@ class Routes:
             return function
 
         return register
-
-
-def student_in(call: Call[Any]) -> Any:
-    """The student a path is about."""
-    return parse_id(call.path["student_id"])

@@ -1,0 +1,215 @@
+"""RabbitMQ: publishing with confirms by the batch, and consuming by the batch."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import amqp
+from amqp import Channel
+from amqp.exceptions import AMQPError
+from kombu import Connection
+
+from shared.messaging.broker import BrokerAway
+from shared.messaging.message import Message
+from shared.telemetry.logs import get_logger
+
+HEARTBEAT_S = 20
+CONNECT_TIMEOUT_S = 5
+CONFIRM_TIMEOUT_S = 6.0
+IDLE_WAIT_S = 1.0
+# What a broken connection or broker raises through py-amqp.
+BROKER_ERRORS = (OSError, AMQPError, ConnectionError, socket.timeout)
+log = get_logger(__name__)
+
+
+def connect(url: str) -> Connection:
+    """A connection to RabbitMQ, established. Raises BrokerAway."""
+    connection = Connection(url, heartbeat=HEARTBEAT_S, connect_timeout=CONNECT_TIMEOUT_S)
+    try:
+        connection.connect()
+    except BROKER_ERRORS as error:
+        raise BrokerAway(f"cannot connect: {type(error).__name__}") from error
+    return connection
+
+
+@contextmanager
+def channel_to(url: str) -> Iterator[Channel]:
+    """A channel of its own connection, for a short errand."""
+    connection = connect(url)
+    try:
+        yield connection.default_channel
+    finally:
+        connection.close()
+
+
+class RabbitBroker:
+    """
+    Publishes persistent, mandatory messages and waits once for the confirms of the whole batch.
+
+    py-amqp's own waiting takes any confirm for the one awaited; here delivery tags are
+    counted, and after a timeout, a nack or a return the connection is thrown away, so
+    that a late confirm can never be taken for another message's.
+    """
+
+    def __init__(self, url: str, *, exchange: str) -> None:
+        self._url = url
+        self._exchange = exchange
+        self._connection: Connection | None = None
+        self._channel: Channel | None = None
+        self._unconfirmed: set[int] = set()
+        self._refused: str | None = None
+        self._next_tag = 1
+
+    def publish(self, batch: Sequence[Message]) -> None:
+        try:
+            channel = self._open()
+            for message in batch:
+                self._unconfirmed.add(self._next_tag)
+                self._next_tag += 1
+                channel._basic_publish(  # the public one waits for each confirm
+                    amqp.Message(
+                        message.body,
+                        content_type=message.content_type,
+                        delivery_mode=2,
+                        message_id=str(message.event_id),
+                        type=message.event_type,
+                        application_headers=dict(message.headers),
+                    ),
+                    self._exchange,
+                    message.event_type,
+                    mandatory=True,
+                )
+            self._await_confirms()
+        except BROKER_ERRORS as error:
+            self.close()
+            raise BrokerAway(f"publishing: {type(error).__name__}") from error
+        except BrokerAway:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Throw the connection away; the next publish opens another."""
+        connection, self._connection, self._channel = self._connection, None, None
+        self._unconfirmed.clear()
+        self._refused, self._next_tag = None, 1
+        if connection is not None:
+            try:
+                connection.collect()  # closes the socket without the goodbye, which could hang
+            except BROKER_ERRORS:
+                log.debug("broker_connection_already_gone")
+
+    def _open(self) -> Channel:
+        if self._channel is None:
+            self._connection = connect(self._url)
+            channel = self._connection.default_channel
+            channel.confirm_select()
+            channel.events["basic_ack"].add(self._on_ack)
+            channel.events["basic_nack"].add(self._on_nack)
+            channel.events["basic_return"].add(self._on_return)
+            self._channel = channel
+        return self._channel
+
+    def _await_confirms(self) -> None:
+        assert self._connection is not None
+        deadline = time.monotonic() + CONFIRM_TIMEOUT_S
+        while self._unconfirmed:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise BrokerAway(f"{len(self._unconfirmed)} confirms missing after {CONFIRM_TIMEOUT_S} s")
+            self._connection.drain_events(timeout=remaining)
+            if self._refused:
+                raise BrokerAway(self._refused)
+
+    def _on_ack(self, delivery_tag: int, multiple: bool) -> None:
+        if multiple:
+            self._unconfirmed = {tag for tag in self._unconfirmed if tag > delivery_tag}
+        else:
+            self._unconfirmed.discard(delivery_tag)
+
+    def _on_nack(self, delivery_tag: int, multiple: bool) -> None:
+        self._refused = f"the broker refused message {delivery_tag}"
+
+    def _on_return(self, error: Any, exchange: str, routing_key: str, message: Any) -> None:
+        self._refused = f"no queue takes {routing_key}: run `signpost topology apply`"
+
+
+class RabbitSource:
+    """
+    Receives a queue's messages in batches and acknowledges a batch once it is taken.
+
+    At low load a message is not held back: a batch is what has arrived when the first is
+    looked at. After a crash redelivered messages come one at a time, so that one that
+    kills its consumer does not take its neighbours to the delivery limit.
+    """
+
+    def __init__(self, url: str, *, queue: str, batch: int) -> None:
+        self._url = url
+        self._queue = queue
+        self._batch = batch
+        self._received: list[amqp.Message] = []
+        self._cautious = True
+        self._connection: Connection | None = None
+
+    def run(self, take: Callable[[Sequence[Message]], None], *, stopping: Callable[[], bool]) -> None:
+        """
+        Hand every batch to `take`, which returns once it is committed; until `stopping` says so.
+
+        Raises:
+            BrokerAway: The connection broke; what was not acknowledged will be delivered again.
+        """
+        self._connection = connect(self._url)
+        try:
+            channel = self._connection.default_channel
+            self._cautious = True
+            channel.basic_qos(0, 1, False)
+            channel.basic_consume(self._queue, callback=self._received.append)
+            while not stopping():
+                batch = self._collect()
+                if batch:
+                    take([_as_message(received) for received in batch])
+                    channel.basic_ack(batch[-1].delivery_tag, multiple=True)
+                    self._relax(channel, batch)
+        except BROKER_ERRORS as error:
+            raise BrokerAway(f"consuming {self._queue}: {type(error).__name__}") from error
+        finally:
+            self._received.clear()
+            self._connection.collect()
+            self._connection = None
+
+    def keep_alive(self) -> None:
+        """Answer heartbeats while a batch is waiting for its database."""
+        if self._connection is not None:
+            self._connection.heartbeat_check()
+
+    def _collect(self) -> list[amqp.Message]:
+        """Wait for a message, then take what else is there already, up to the batch size."""
+        assert self._connection is not None
+        wait_s = IDLE_WAIT_S
+        while len(self._received) < self._batch:
+            try:
+                self._connection.drain_events(timeout=wait_s)
+            except TimeoutError:
+                break
+            wait_s = 0.001 if self._received else IDLE_WAIT_S
+        self._connection.heartbeat_check()
+        batch = self._received[: self._batch]
+        del self._received[: len(batch)]
+        return batch
+
+    def _relax(self, channel: Channel, batch: Sequence[amqp.Message]) -> None:
+        if self._cautious and not batch[-1].delivery_info.get("redelivered"):
+            self._cautious = False
+            channel.basic_qos(0, 2 * self._batch, False)
+
+
+def _as_message(received: amqp.Message) -> Message:
+    properties = received.properties
+    body = received.body
+    return Message(
+        headers=properties.get("application_headers") or {},
+        body=body.encode() if isinstance(body, str) else bytes(body),
+        content_type=properties.get("content_type", ""),
+        redelivered=bool(received.delivery_info.get("redelivered")),
+    )
