@@ -334,5 +334,7 @@ class EventService:
 
 
 def _declared(cls: type, kind: type[Any]) -> list[Any]:
+    """Class attributes of one kind, alone or in tuples, in the order of declaration."""
     found = {name: value for base in reversed(cls.__mro__) for name, value in vars(base).items()}
-    return [value for value in found.values() if isinstance(value, kind)]
+    values = [each for value in found.values() for each in (value if isinstance(value, tuple) else (value,))]
+    return [value for value in values if isinstance(value, kind)]

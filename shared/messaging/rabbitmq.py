@@ -163,14 +163,16 @@ class RabbitSource:
         try:
             channel = self._connection.default_channel
             self._cautious = True
-            channel.basic_qos(0, 1, False)
-            channel.basic_consume(self._queue, callback=self._received.append)
+            tag = self._subscribe(channel, prefetch=1)
             while not stopping():
                 batch = self._collect()
                 if batch:
                     take([_as_message(received) for received in batch])
                     channel.basic_ack(batch[-1].delivery_tag, multiple=True)
-                    self._relax(channel, batch)
+                    if self._cautious and not batch[-1].delivery_info.get("redelivered"):
+                        self._cautious = False
+                        channel.basic_cancel(tag)  # a prefetch holds for a subscription, not for its channel
+                        tag = self._subscribe(channel, prefetch=2 * self._batch)
         except BROKER_ERRORS as error:
             raise BrokerAway(f"consuming {self._queue}: {type(error).__name__}") from error
         finally:
@@ -198,10 +200,10 @@ class RabbitSource:
         del self._received[: len(batch)]
         return batch
 
-    def _relax(self, channel: Channel, batch: Sequence[amqp.Message]) -> None:
-        if self._cautious and not batch[-1].delivery_info.get("redelivered"):
-            self._cautious = False
-            channel.basic_qos(0, 2 * self._batch, False)
+    def _subscribe(self, channel: Channel, *, prefetch: int) -> str:
+        channel.basic_qos(0, prefetch, False)
+        tag: str = channel.basic_consume(self._queue, callback=self._received.append)
+        return tag
 
 
 def _as_message(received: amqp.Message) -> Message:

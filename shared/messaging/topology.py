@@ -64,7 +64,7 @@ class Topology:
             TopologyMissing: The exchange or a queue is not there.
         """
         try:
-            channel.exchange_declare(self.exchange, passive=True)
+            channel.exchange_declare(self.exchange, "topic", passive=True)
             for group in self.groups:
                 channel.queue_declare(self.queue(group), passive=True)
                 channel.queue_declare(self.dead_queue(group), passive=True)

@@ -4,8 +4,9 @@ import asyncio
 import contextvars
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -58,6 +59,7 @@ def create_service_app(
     routes: Iterable[Iterable[Route]],
     database: Database | None = None,
     clock: Clock | None = None,
+    instead: Mapping[str, Handler] | None = None,
 ) -> web.Application:
     """
     The API of one service.
@@ -65,6 +67,7 @@ def create_service_app(
     Args:
         routes: The Routes of every feature. The service's dead letters are added.
         database: Opened from the settings where not given.
+        instead: Handlers by path that take the place of /healthz, /readyz, /metrics or /openapi.json.
     """
     database = database or Database.open(settings, service, clock=clock)
     declared = [route for feature in [*routes, dead_letter_routes(service, database)] for route in feature]
@@ -74,11 +77,15 @@ def create_service_app(
     dispatcher = _Dispatcher(settings, database)
     for route in declared:
         app.router.add_route(route.method, route.path, partial(dispatcher.handle, route))
-    app.router.add_get("/healthz", _healthz)
-    app.router.add_get("/readyz", partial(_readyz, dispatcher))
-    app.router.add_get("/metrics", partial(_metrics, dispatcher))
     document = openapi_document(declared, title=f"Signpost {service}", version=API_VERSION)
-    app.router.add_get("/openapi.json", partial(_openapi, json.dumps(document).encode()))
+    common: dict[str, Handler] = {
+        "/healthz": _healthz,
+        "/readyz": partial(_readyz, dispatcher),
+        "/metrics": partial(_metrics, dispatcher),
+        "/openapi.json": partial(_openapi, json.dumps(document).encode()),
+    }
+    for path, handler in (common | dict(instead or {})).items():
+        app.router.add_get(path, handler)
     app.cleanup_ctx.append(dispatcher.running)
     return app
 
@@ -161,6 +168,8 @@ class _Dispatcher:
                     return earlier
             content = _parsed(route.body, body) if route.body else body
             reply = route.function(self._call(route, request, principal, uow.session, uow, content))
+            # Kept with the answer, so that a repeated request is told the journey of the first.
+            reply = replace(reply, headers={**reply.headers, CORRELATION_ID: str(uow.cause.correlation_id)})
             if key is not None and route.access.kind != "public":
                 remember_reply(uow, person_id=principal.person_id, key=key, reply=reply)
             return reply
