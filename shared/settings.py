@@ -1,11 +1,12 @@
 """What the environment may set, for every service. Names carry the prefix SIGNPOST_."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+S = TypeVar("S", bound="Settings")
 EMBEDDED_DEFAULT_HOME = Path(".signpost")
 
 
@@ -53,6 +54,10 @@ class Settings(BaseSettings):
         if self.database_url is None:
             return f"sqlite:///{self.home.resolve() / service}.sqlite3"
         return self.database_url.replace("{service}", service)
+
+    def specialized(self, settings_class: type[S]) -> S:
+        """These settings with a service's own beside them, read from the environment."""
+        return self if isinstance(self, settings_class) else settings_class(**self.model_dump())
 
     @property
     def keys_path(self) -> Path:

@@ -285,7 +285,8 @@ class PeriodicLoops(DependencyProvider):
         self.stopping = True
 
     def _run(self, periodic: Periodic) -> None:
-        tick = Tick(self.database, self.hosting.settings)
+        service: type[EventService] = self.container.service_cls
+        tick = Tick(self.database, self.hosting.settings.specialized(service.settings_class))
         wake = Wake()
         self.hosting.applied[self.database.service].append(wake.set)
         while not self.stopping:
@@ -305,10 +306,13 @@ class EventService:
     """
     Base of every worker: declare reactions and periodic work as class attributes, one line each.
 
+    `settings_class` is what its periodic work finds in `Tick.settings`.
+
     Every service also keeps the relationship projection that its authorization reads.
     """
 
     name: ClassVar[str]
+    settings_class: ClassVar[type[Settings]] = Settings
 
     consumer_of_batches = AppliedBatches()
     relay = RelayLoop()

@@ -59,7 +59,8 @@ class Embedded:
             done += sum(consumer.retry_due() for consumer in self._consumers)
             if periodic:
                 for service in self._services:
-                    tick = Tick(self.databases[service.name], self.settings)
+                    settings = self.settings.specialized(service.settings_class)
+                    tick = Tick(self.databases[service.name], settings)
                     done += sum(each.run(tick) for each in service.periodic())
             if not done:
                 return total

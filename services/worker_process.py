@@ -1,0 +1,23 @@
+"""`python -m services.worker_process SERVICE...`: the worker of one or several services, in an eventlet process."""
+
+import shared.messaging.patched  # isort: skip  # noqa: F401  (before anything that opens a socket)
+
+import sys
+
+from services.composition import SERVICES, consumer_groups, worker_class
+from shared.messaging.process import run_workers
+from shared.settings import Settings
+from shared.telemetry.logs import configure_logs
+from shared.telemetry.traces import configure_traces
+
+
+def main(services: list[str]) -> None:
+    settings = Settings()
+    name = f"{services[0]}-worker" if len(services) == 1 else "worker"
+    configure_logs(service=name, level=settings.log_level)
+    configure_traces(settings, service=name)
+    run_workers(settings, [worker_class(service) for service in services], groups=consumer_groups())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or list(SERVICES))
