@@ -1,0 +1,1 @@
+"""The composed first screen of a phone."""

@@ -1,0 +1,7 @@
+"""Alembic's entry to the gateway's database."""
+
+from services.gateway.journeys import tables  # noqa: F401
+from services.gateway.tables import metadata
+from shared.database.migrations import run_env
+
+run_env("gateway", metadata)
