@@ -1,0 +1,1 @@
+"""The course plan, goal and interests of one student: read, changed, submitted, approved."""

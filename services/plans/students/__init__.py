@@ -1,0 +1,1 @@
+"""Who is enrolled, as the roster says: a projection."""
