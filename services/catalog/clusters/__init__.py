@@ -1,0 +1,1 @@
+"""The sixteen career clusters students choose from."""

@@ -1,0 +1,1 @@
+"""Courses: imported as a whole catalog, changed or retired one by one."""
