@@ -1,5 +1,6 @@
 """Commands that the `signpost` command offers for mentorship."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,16 +10,16 @@ from rich.progress import Progress
 
 from services.mentorship.partners import handlers
 from services.mentorship.partners.rules import ImportPlan, Partner, PartnersRefused, parse_partners
-from services.mentorship.settings import MentorshipSettings
 from shared.database.database import Database
 from shared.sealing import Sealer
+from shared.settings import Settings
 
 
 def import_partners(
     path: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV file of partners")],
 ) -> None:
     """Import community partners from CSV. All or nothing; a partner listed no more becomes inactive."""
-    settings = MentorshipSettings()
+    settings = Settings()
     console = Console(stderr=True)
     try:
         listed = parse_partners(path.read_bytes(), file=path.name)
@@ -37,7 +38,7 @@ def import_partners(
 
 
 def load_partners(
-    listed: tuple[Partner, ...], *, settings: MentorshipSettings, advance: handlers.Advance = handlers.ignore_progress
+    listed: Sequence[Partner], *, settings: Settings, advance: handlers.Advance = handlers.ignore_progress
 ) -> ImportPlan:
     """Import partners already read into the service's database, in one transaction."""
     database = Database.open(settings, "mentorship")
