@@ -111,9 +111,8 @@ def _(event: plans.InterestsChanged) -> str:
 
 @summarize.register
 def _(event: mentorship.MatchProposed) -> str:
-    count = len(event.candidates)
-    partners = "One community partner" if count == 1 else f"{count} community partners"
-    return f"{partners} for {event.cluster} {'was' if count == 1 else 'were'} proposed to the counselor."
+    partners = {1: "One community partner was", 2: "Two community partners were", 3: "Three community partners were"}
+    return f"{partners[len(event.candidates)]} proposed to the counselor for the goal {event.cluster}."
 
 
 @summarize.register

@@ -85,7 +85,7 @@ class Upstreams:
         Send one request to a service and read the whole answer.
 
         A request whose kept connection broke before an answer is sent once more if that is safe:
-        reads by aiohttp itself, writes here if they carry an Idempotency-Key.
+        GET, PUT and DELETE by aiohttp itself, others here if they carry an Idempotency-Key.
 
         Args:
             path_and_query: Percent-encoded, sent as it is.
