@@ -41,6 +41,7 @@ class UnitOfWork:
         self.clock = clock
         self.cause = cause
         self._rows: list[dict[str, object]] = []
+        self._flushed = 0
         self._after_commit: list[Callable[[], None]] = []
 
     def emit(self, event: Event, *, version: int, caused_by: Envelope | None = None) -> Envelope:
@@ -94,12 +95,19 @@ class UnitOfWork:
 
     @property
     def emitted(self) -> int:
-        return len(self._rows)
+        return self._flushed + len(self._rows)
 
     def flush_events(self) -> None:
-        """Write the recorded events to the outbox. Called by the transaction that owns this."""
+        """
+        Write the recorded events to the outbox. Called by the transaction that owns this.
+
+        A transaction of very many events calls it now and then itself, so that they need not all be
+        held in memory; never inside `attempt`, which undoes only what is still held.
+        """
         if self._rows:
             self.session.execute(outbox.insert(), self._rows)
+            self._flushed += len(self._rows)
+            self._rows.clear()
 
     def committed(self) -> None:
         for action in self._after_commit:

@@ -1,0 +1,1 @@
+"""Which counselor, case manager or teacher is responsible for which student."""

@@ -1,0 +1,1 @@
+"""Who is guardian of whom, and what court orders take away."""

@@ -1,0 +1,1 @@
+"""Imports: from files of a student information system to the roster, all or nothing, and again without effect."""

@@ -1,0 +1,1 @@
+"""People and how to reach them; personal data is sealed at rest."""
