@@ -26,6 +26,7 @@ from shared.database.database import Database, DatabaseAway
 from shared.database.migrations import migrate
 
 SHOWN_DEFECTS = 50
+catalog_app = typer.Typer(no_args_is_help=True, help="What the catalog says of itself.")
 
 InputPath = Annotated[Path, typer.Argument(exists=True, readable=True, help="A file, or a folder that holds one")]
 ShowNotes = Annotated[bool, typer.Option("--notes", help="List the notes too, not the conflicts alone")]
@@ -120,6 +121,12 @@ def load_requirements(
         return publish_document(document, uow=uow, file=source, make_default=make_default)
 
 
+@catalog_app.callback()
+def _catalog() -> None:
+    """What the catalog says of itself."""
+
+
+@catalog_app.command("conflicts")
 def list_conflicts(notes: ShowNotes = False) -> None:
     """Contradictions found in the courses and rules as they stand."""
     with _database(CatalogSettings()) as database:
