@@ -1,26 +1,15 @@
 """
-The real course catalog and graduation rules of Watertown High School, where the shared data is at hand.
+The real course catalog and graduation rules of Watertown High School.
 
-Nothing of it is in this repository: SIGNPOST_DATA names the folder, by default ../shared/data.
+Nothing of it is in this repository: the `shared_data` fixture says where it is.
 """
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
-
-DATA = Path(os.environ.get("SIGNPOST_DATA", Path(__file__).parents[3] / "shared" / "data"))
-CATALOG = DATA / "course_catalog_watertown_sd" / "catalog.json"
-REQUIREMENTS = DATA / "requirements" / "watertown_sd_local.yaml"
-
-needs_watertown = pytest.mark.skipif(
-    not (CATALOG.exists() and REQUIREMENTS.exists()),
-    reason=f"the Watertown catalog is not in {DATA}; set SIGNPOST_DATA to the folder that has it",
-)
 
 # Code, grade level and term of a plan that meets the university track: 30 courses, 24 credits.
 _UNIVERSITY = """
@@ -49,14 +38,16 @@ def complete_university_plan(catalog: Iterable[Mapping[str, Any]]) -> list[dict[
     return plan
 
 
-def catalog_courses() -> list[dict[str, Any]]:
-    courses: list[dict[str, Any]] = json.loads(CATALOG.read_text())["courses"]
+def catalog_courses(data: Path) -> list[dict[str, Any]]:
+    text = (data / "course_catalog_watertown_sd" / "catalog.json").read_text()
+    courses: list[dict[str, Any]] = json.loads(text)["courses"]
     return courses
 
 
-def requirement_lines(track: str) -> list[dict[str, Any]]:
+def requirement_lines(data: Path, track: str) -> list[dict[str, Any]]:
     """The lines of a track as fields of the contract's `Requirement`, without what the file says in prose."""
-    rules = yaml.safe_load(REQUIREMENTS.read_text())["tracks"][track]
+    text = (data / "requirements" / "watertown_sd_local.yaml").read_text()
+    rules = yaml.safe_load(text)["tracks"][track]
     return [_line(line) for line in [*rules["requirements"], *rules.get("extra", [])]]
 
 

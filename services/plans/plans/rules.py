@@ -7,6 +7,7 @@ from typing import Literal
 from uuid import UUID
 
 from services.plans.audits.placements import Placement, State, Timeline, in_order
+from services.plans.audits.sentences import grades_of
 from services.plans.catalog.rules import Catalog, Course, plain
 from shared.events.plans import CourseChange, Term
 from shared.problems import Conflict, PreconditionFailed, Problem
@@ -331,7 +332,7 @@ class _Draft:
         course = self._course(placement.code)
         if placement.grade not in course.grades:
             raise WrongGradeLevel(
-                f"{_name(course)} is open to grades {_listed(course.grades)}, not to grade {placement.grade}.",
+                f"{_name(course)} is open to {grades_of(course.grades)}, not to grade {placement.grade}.",
                 course=course.code,
                 grades=list(course.grades),
             )
