@@ -11,6 +11,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "acknowledged_before": "You confirmed on {day} that you have read this. Nothing more to do.",
         "away_text": "Part of the system is resting. Please open the link again in a minute.",
         "away_title": "Please try again shortly",
+        "credit": "{credits} credit",
         "credits": "{credits} credits",
         "expired_text": "For safety, links in our messages work for a limited time. "
         "Please ask the school counselor if you have a question about the plan.",
@@ -39,6 +40,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "acknowledged_before": "Usted confirmó el {day} que leyó este mensaje. No tiene que hacer nada más.",
         "away_text": "Una parte del sistema no responde en este momento. Abra el enlace otra vez en un minuto.",
         "away_title": "Inténtelo de nuevo en un momento",
+        "credit": "{credits} crédito",
         "credits": "{credits} créditos",
         "expired_text": "Por seguridad, los enlaces de nuestros mensajes funcionan por un tiempo limitado. "
         "Si tiene preguntas sobre el plan, hable con el consejero escolar.",
