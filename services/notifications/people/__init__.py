@@ -1,0 +1,1 @@
+"""Who can be written to, in which language, and about whom: projections of roster events."""

@@ -1,0 +1,1 @@
+"""From event to notice and task: the rules as data, and following them."""
