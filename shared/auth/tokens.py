@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
@@ -31,6 +32,7 @@ ROLES = frozenset(
 ALGORITHMS = ["EdDSA", "RS256", "ES256"]
 REFETCH_INTERVAL_S = 30.0
 CLOCK_SKEW_S = 30
+TOKENS_REMEMBERED = 10_000
 
 
 class TokenMissing(Unauthenticated):
@@ -68,6 +70,8 @@ class TokenVerifier:
         self._keys: dict[str, jwt.PyJWK] = _parse(local.jwks()) if local else {}
         self._fetched_at = -REFETCH_INTERVAL_S
         self._fetching = asyncio.Lock()
+        # Phones send the same token many times; checking its signature costs more than answering 304.
+        self._verified: OrderedDict[str, tuple[Principal, int]] = OrderedDict()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -85,6 +89,17 @@ class TokenVerifier:
         Raises:
             Unauthenticated: One of its kinds above, saying what is wrong with the token.
         """
+        principal, expires_at = self._verified.get(token) or (None, 0)
+        if principal is not None and time.time() < expires_at:
+            return principal
+        claims = await self._checked(token)
+        principal = _principal(claims)
+        self._verified[token] = principal, int(claims["exp"])
+        if len(self._verified) > TOKENS_REMEMBERED:
+            self._verified.popitem(last=False)
+        return principal
+
+    async def _checked(self, token: str) -> dict[str, Any]:
         try:
             key_id = jwt.get_unverified_header(token).get("kid", "")
         except jwt.InvalidTokenError:
@@ -93,7 +108,7 @@ class TokenVerifier:
         if key is None:
             raise TokenForged("Its signing key is not in the key set this service trusts.")
         try:
-            claims = jwt.decode(
+            claims: dict[str, Any] = jwt.decode(
                 token,
                 key,
                 algorithms=ALGORITHMS,
@@ -108,7 +123,7 @@ class TokenVerifier:
             raise TokenForged(str(error)) from None
         except jwt.InvalidTokenError as error:
             raise TokenMalformed(str(error)) from None
-        return _principal(claims)
+        return claims
 
     async def _refetched(self, key_id: str) -> jwt.PyJWK | None:
         """Look again where keys are published, as one may have been rotated; at most every 30 s."""
