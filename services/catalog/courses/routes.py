@@ -1,11 +1,12 @@
 """Courses over HTTP: read by everyone signed in, changed by district administrators."""
 
+import re
 from typing import Any
 
 from sqlalchemy import Select, func, select
 
 from services.catalog.courses import handlers
-from services.catalog.courses.rules import grade_bits
+from services.catalog.courses.rules import HIGHEST_GRADE, LOWEST_GRADE, grade_bits
 from services.catalog.courses.schemas import CourseBody, CourseDocument, CourseQuery
 from services.catalog.courses.tables import course_row, courses
 from services.catalog.courses.values import Unreadable, code_of
@@ -110,7 +111,7 @@ def _wanted(call: Call[Any]) -> Select[Any]:
 
 
 def _grade_bit(grade: str) -> int:
-    try:
-        return grade_bits([int(grade)]) if len(grade) <= 3 else 0
-    except ValueError:
-        raise InvalidInput(f"`grade` must be a grade level such as 10; got {grade[:20]!r}.") from None
+    if not re.fullmatch(r"-?[0-9]{1,2}", grade) or not LOWEST_GRADE <= int(grade) <= HIGHEST_GRADE:
+        expected = f"a grade level from {LOWEST_GRADE} to {HIGHEST_GRADE}, such as 10"
+        raise InvalidInput(f"`grade` must be {expected}; got {grade[:20]!r}.")
+    return grade_bits([int(grade)])
