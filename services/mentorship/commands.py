@@ -10,9 +10,12 @@ from rich.progress import Progress
 
 from services.mentorship.partners import handlers
 from services.mentorship.partners.rules import ImportPlan, Partner, PartnersRefused, parse_partners
-from shared.database.database import Database
+from shared.database.database import Database, DatabaseAway
+from shared.database.migrations import migrate
 from shared.sealing import Sealer
 from shared.settings import Settings
+
+SERVICE = "mentorship"
 
 
 def import_partners(
@@ -28,9 +31,14 @@ def import_partners(
             console.print(str(fault), markup=False, highlight=False, soft_wrap=True)
         console.print("Nothing was imported.")
         raise typer.Exit(1) from None
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("Importing partners", total=len(listed))
-        plan = load_partners(listed, settings=settings, advance=lambda: progress.advance(task))
+    try:
+        migrate(settings, SERVICE)
+        with Progress(console=console, transient=True) as progress:
+            task = progress.add_task("Importing partners", total=len(listed))
+            plan = load_partners(listed, settings=settings, advance=lambda: progress.advance(task))
+    except DatabaseAway as error:
+        console.print(f"The mentorship database is away ({error}); nothing was changed.", markup=False)
+        raise typer.Exit(1) from None
     typer.echo(
         f"{path.name}: {len(plan.added)} partners added, {len(plan.changed)} changed, "
         f"{len(plan.left)} left, {plan.unchanged} unchanged"
@@ -40,8 +48,13 @@ def import_partners(
 def load_partners(
     listed: Sequence[Partner], *, settings: Settings, advance: handlers.Advance = handlers.ignore_progress
 ) -> ImportPlan:
-    """Import partners already read into the service's database, in one transaction."""
-    database = Database.open(settings, "mentorship")
+    """
+    Import partners already read into the service's migrated database, in one transaction.
+
+    Raises:
+        DatabaseAway: Nothing was changed.
+    """
+    database = Database.open(settings, SERVICE)
     sealer = Sealer.from_settings(settings)
     try:
         with database.transaction() as uow:

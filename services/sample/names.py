@@ -28,7 +28,7 @@ _FAMILY_PARTS = {
             "Alder Ash Bar Birch Bram Brook Cald Copper Dun Ember Fair Fen Glen Hart Haw Hazel Kest Lark Linden Marl "
             "Mead Moss Oak Pem Quill Raven Rush Sedge Stone Thistle Under Wex Whin Willow"
         ),
-        _words("bourne combe croft dell field ford garth ham holt ley low mere more shaw stead thwaite wick worth"),
+        _words("bourne combe croft dell field ford garth ham holt low mere more shaw stead thwaite wick worth"),
     ),
     "es": (
         _words(

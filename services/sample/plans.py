@@ -132,6 +132,8 @@ def _fill_year(draft: _Draft, grade: int, wanted: Decimal) -> None:
             return
         if course.credits <= missing:
             draft.add(course.code, grade)
+    if draft.credits_in(grade) < YEAR_CREDITS[0]:  # half a credit short, and no semester course is left: take a whole
+        draft.add(next(course.code for course in open_courses if draft.may_take(course, grade)), grade)
 
 
 def _is_core(course: Course) -> bool:

@@ -6,9 +6,10 @@ import sqlalchemy as sa
 from alembic import command, context, op
 from alembic.config import Config
 from sqlalchemy import Connection, MetaData
+from sqlalchemy.exc import DBAPIError
 
 from shared.auth.tables import access_metadata
-from shared.database.database import create_service_engine
+from shared.database.database import DatabaseAway, create_service_engine, is_away
 from shared.database.schema import Json, UtcDateTime
 from shared.messaging.tables import messaging_metadata
 from shared.settings import Settings
@@ -18,7 +19,12 @@ SERVICES_FOLDER = Path(__file__).parents[2] / "services"
 
 
 def migrate(settings: Settings, service: str) -> None:
-    """Bring a service's database to the newest revision. Safe to run from several processes at once."""
+    """
+    Bring a service's database to the newest revision. Safe to run from several processes at once.
+
+    Raises:
+        DatabaseAway: It cannot be reached; nothing was changed.
+    """
     engine = create_service_engine(settings.database_url_for(service), pool_size=1)
     if engine.dialect.name == "sqlite" and engine.url.database:
         Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -27,6 +33,10 @@ def migrate(settings: Settings, service: str) -> None:
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('signpost-migrate'))"))
             command.upgrade(alembic_config(service, connection), "head")
+    except DBAPIError as error:
+        if is_away(error):
+            raise DatabaseAway(f"{service}: {type(error.orig).__name__}") from error
+        raise
     finally:
         engine.dispose()
 

@@ -150,3 +150,15 @@ class TestCommand:
         assert code == 1
         assert "partners.csv, line 2, column capacity: '[red]x' is not right" in output
         assert "Nothing was imported." in output
+
+    def test_says_that_the_database_is_away(
+        self, run: Callable[[Path], tuple[int, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SIGNPOST_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/{service}")
+        path = tmp_path / "partners.csv"
+        path.write_text(",".join(COLUMNS) + "\nclinic,Clinic,Ana,a@example.org,,Health Science,en;es,3,true\n")
+
+        code, output = run(path)
+
+        assert code == 1
+        assert "mentorship database is away" in output
