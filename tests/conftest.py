@@ -12,6 +12,10 @@ IN_CI = os.environ.get("CI") == "true"
 LEFT_OUT = pytest.StashKey[dict[str, str]]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="Fault tests at full length, as `make faults` runs them")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEFT_OUT] = {}
 

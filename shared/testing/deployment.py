@@ -1,6 +1,5 @@
 """The system as processes, for flows, faults and benchmarks: started, killed, started again, stopped."""
 
-import json
 import os
 import signal
 import socket
@@ -180,10 +179,16 @@ class Deployment:
 
     def messages(self) -> list[dict[str, Any]]:
         """Everything the mailbox has received."""
-        answer = requests.get(f"{self.mailbox_url}/messages.json", params={"limit": 10_000}, timeout=10)
-        answer.raise_for_status()
-        listed: list[dict[str, Any]] = json.loads(answer.text)["messages"]
-        return listed
+        listed: list[dict[str, Any]] = []
+        cursor: int | None = None
+        while True:
+            page = {"limit": 1000, **({"before": cursor} if cursor else {})}
+            answer = requests.get(f"{self.mailbox_url}/messages.json", params=page, timeout=10)
+            answer.raise_for_status()
+            listed += answer.json()["items"]
+            cursor = answer.json()["next"]
+            if cursor is None:
+                return listed
 
     @contextmanager
     def database(self, service: str) -> Iterator[Database]:
