@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 # A path covers itself and everything beneath it; of two that fit, the one with more segments wins.
+# Of equally long ones the first is tried first: plans are what phones read most.
 UPSTREAM_PATHS: Mapping[str, tuple[str, ...]] = {
+    "plans": ("/v1/students/{student_id}/plan", "/v1/plans"),
     "roster": (
         "/v1/me",
         "/v1/students",
@@ -15,7 +17,6 @@ UPSTREAM_PATHS: Mapping[str, tuple[str, ...]] = {
         "/v1/restrictions",
     ),
     "catalog": ("/v1/courses", "/v1/requirement-sets", "/v1/clusters", "/v1/catalog"),
-    "plans": ("/v1/students/{student_id}/plan", "/v1/plans"),
     "mentorship": (
         "/v1/students/{student_id}/matches",
         "/v1/matches",
