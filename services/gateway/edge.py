@@ -96,6 +96,8 @@ class Edge:
 
 async def _sign(request: web.Request, response: web.StreamResponse) -> None:
     """Say on every answer, refusals included, which journey it belongs to and how many requests are left."""
+    response.headers["Server"] = "Signpost"
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.update(request.get(_RATE_LIMIT, {}))
     correlation_id = request.get(CORRELATION)
     if correlation_id is None or not request.path.startswith(_API):

@@ -32,7 +32,7 @@ _MATCH_ENDS = {
     "partner_left": "The match ended, because the partner left.",
     "completed": "The match came to its end.",
 }
-_TERMS = {"S1": "first term", "S2": "second term", "YEAR": "whole year"}
+_TERMS = {"S1": "first semester", "S2": "second semester", "YEAR": "all year"}
 
 
 def summary_of(event_type: str, data: Mapping[str, Any]) -> str:

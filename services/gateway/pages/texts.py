@@ -24,9 +24,9 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "on_track": "The plan meets every requirement to graduate.",
         "planned": "{planned} of {required} credits are planned.",
         "open_requirements": "Still to plan:",
-        "term_S1": "First term",
-        "term_S2": "Second term",
-        "term_YEAR": "Whole year",
+        "term_S1": "First semester",
+        "term_S2": "Second semester",
+        "term_YEAR": "All year",
         "thanks_text": "We have noted that you have read the message. You can close this page.",
         "thanks_title": "Thank you",
         "unknown_text": "Please check that the whole address from the message was opened. "

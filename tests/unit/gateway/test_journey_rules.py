@@ -305,6 +305,6 @@ class TestSummaries:
         }
 
         assert summary_of("plans.plan.revised.v1", data) == (
-            "The plan was changed by the case manager: Algebra II dropped from grade 11 (whole year); "
-            "Art moved from grade 11 to grade 12 (first term). Still missing for graduation: Mathematics."
+            "The plan was changed by the case manager: Algebra II dropped from grade 11 (all year); "
+            "Art moved from grade 11 to grade 12 (first semester). Still missing for graduation: Mathematics."
         )
