@@ -10,9 +10,10 @@ from uuid import UUID
 import typer
 
 from services import dead_letters_commands, events_commands
-from services.catalog.commands import import_catalog, import_requirements
+from services.catalog.commands import catalog_app, import_catalog, import_requirements
 from services.composition import SERVICES, consumer_groups
 from services.mentorship.commands import import_partners
+from services.plans.commands import import_plans
 from services.roster.commands import import_app, roster_app
 from services.sample.commands import sample
 from shared.auth.keys import Keys
@@ -34,8 +35,10 @@ keys_app = typer.Typer(no_args_is_help=True, help="The deployment's own secrets.
 import_app.command("catalog")(import_catalog)
 import_app.command("requirements")(import_requirements)
 import_app.command("partners")(import_partners)
+import_app.command("plans")(import_plans)
 app.add_typer(import_app, name="import")
 app.add_typer(roster_app, name="roster")
+app.add_typer(catalog_app, name="catalog")
 app.add_typer(events_commands.app, name="events")
 app.add_typer(dead_letters_commands.app, name="dead-letters")
 app.add_typer(topology_app, name="topology")

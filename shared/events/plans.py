@@ -102,6 +102,9 @@ class GoalSet(Event, type="plans.goal.set.v1", subject="plan_id", about="student
     cluster: str = Field(description="Name of the career cluster", examples=["Health Science"])
     previous_cluster: str | None = None
     occupation_code: str | None = Field(default=None, description="O*NET-SOC code", examples=["29-1141.00"])
+    actor_role: ActorRole | None = Field(
+        default=None, description="Who set it; `system` where it was taken over from elsewhere and nothing need follow"
+    )
 
 
 class InterestsChanged(Event, type="plans.interests.changed.v1", subject="plan_id", about="student_id"):

@@ -24,4 +24,6 @@ def on_student_withdrawn(received: Received[StudentWithdrawn], *, uow: UnitOfWor
 
 def on_goal_set(received: Received[GoalSet], *, uow: UnitOfWork) -> None:
     goal = received.event
+    if goal.actor_role == "system":  # taken over from elsewhere: nobody has just chosen anything
+        return
     handlers.set_goal(goal.student_id, cluster=goal.cluster, version=received.envelope.subject_version, uow=uow)

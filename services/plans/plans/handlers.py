@@ -31,6 +31,9 @@ from shared.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
+# Who acts when nobody does: an import, or a change of the rules.
+SYSTEM = UUID(int=0)
+
 
 @dataclass(frozen=True)
 class Served:
@@ -50,7 +53,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class _Opened:
+class Opened:
     """A locked plan, and everything a decision about it reads."""
 
     stored: Stored
@@ -96,7 +99,7 @@ def change_courses(request: Request, changes: Sequence[Change], *, most_credits:
     limits = Limits(most_credits, may_record_taken=opened.actor_role in ("counselor", "case_manager"))
     changed = rules.apply_changes(plan.placements, changes, opened.catalog, limits)
     revised = replace(plan, version=plan.version + 1, status="draft", placements=changed.placements)
-    served, now = _save(opened, revised, "courses", changes=changed.changes, uow=uow)
+    served, now = save_version(opened, revised, "courses", changes=changed.changes, uow=uow)
     envelope = uow.emit(
         PlanRevised(
             plan_id=plan.plan_id,
@@ -128,7 +131,7 @@ def set_goal(request: Request, goal: Goal, *, uow: UnitOfWork) -> Served:
     if plan.goal == goal:
         return opened.served
     revised = replace(plan, version=plan.version + 1, goal=goal)
-    served, _ = _save(opened, revised, "goal", uow=uow)
+    served, _ = save_version(opened, revised, "goal", uow=uow)
     uow.emit(
         GoalSet(
             plan_id=plan.plan_id,
@@ -136,6 +139,7 @@ def set_goal(request: Request, goal: Goal, *, uow: UnitOfWork) -> Served:
             cluster=goal.cluster,
             previous_cluster=plan.goal.cluster if plan.goal else None,
             occupation_code=goal.occupation_code,
+            actor_role=opened.actor_role,
         ),
         version=revised.version,
     )
@@ -155,7 +159,7 @@ def set_interests(request: Request, clusters: Sequence[str], *, uow: UnitOfWork)
     if plan.interests == interests:
         return opened.served
     revised = replace(plan, version=plan.version + 1, interests=interests)
-    served, _ = _save(opened, revised, "interests", uow=uow)
+    served, _ = save_version(opened, revised, "interests", uow=uow)
     event = InterestsChanged(plan_id=plan.plan_id, student_id=plan.student_id, clusters=interests)
     uow.emit(event, version=revised.version)
     return served
@@ -171,7 +175,7 @@ def submit_plan(request: Request, *, uow: UnitOfWork) -> Served:
     opened = _open(request, uow=uow)
     rules.check_submittable(opened.plan)
     revised = replace(opened.plan, version=opened.plan.version + 1, status="submitted")
-    served, _ = _save(opened, revised, "submitted", uow=uow)
+    served, _ = save_version(opened, revised, "submitted", uow=uow)
     uow.emit(PlanSubmitted(**_signed(revised, opened)), version=revised.version)
     return served
 
@@ -186,7 +190,7 @@ def approve_plan(request: Request, *, uow: UnitOfWork) -> Served:
     opened = _open(request, uow=uow)
     rules.check_approvable(opened.plan)
     revised = replace(opened.plan, version=opened.plan.version + 1, status="approved")
-    served, _ = _save(opened, revised, "approved", uow=uow)
+    served, _ = save_version(opened, revised, "approved", uow=uow)
     uow.emit(PlanApproved(**_signed(revised, opened)), version=revised.version)
     return served
 
@@ -205,7 +209,7 @@ def choose_requirement_set(request: Request, key: str, *, uow: UnitOfWork) -> Se
     if plan.requirement_set == key:
         return opened.served
     revised = replace(plan, version=plan.version + 1, requirement_set=key)
-    served, now = _save(opened, revised, "requirement_set", uow=uow)
+    served, now = save_version(opened, revised, "requirement_set", uow=uow)
     if has_flipped(now):
         uow.emit(flipped(revised, "requirements", now), version=revised.version)
     return served
@@ -225,7 +229,7 @@ def titles_of_unmet(found: Audit) -> dict[str, str]:
     return {each.id: each.title for each in found.unmet}
 
 
-def _open(request: Request, *, uow: UnitOfWork) -> _Opened:
+def _open(request: Request, *, uow: UnitOfWork) -> Opened:
     """
     Lock a student's plan for a change.
 
@@ -244,12 +248,24 @@ def _open(request: Request, *, uow: UnitOfWork) -> _Opened:
         )
     if not stored.is_enrolled:
         raise StudentNotEnrolled("A plan changes only while its student is enrolled.")
-    return _Opened(
+    return Opened(
         stored,
         catalog_as_of(session, stored.catalog_revision),
         request.actor_id,
         repository.actor_role(session, request.actor_id, student_id),
     )
+
+
+def open_as_system(student_id: UUID, *, uow: UnitOfWork) -> Opened:
+    """
+    Lock a student's plan for a change that no person makes, at whatever version it is.
+
+    Raises:
+        NotFound: The student is not known here.
+    """
+    session = uow.session
+    stored = repository.lock(session, student_id) or _begin(student_id, uow=uow)
+    return Opened(stored, catalog_as_of(session, stored.catalog_revision), SYSTEM, "system")
 
 
 def _begin(student_id: UUID, *, uow: UnitOfWork) -> Stored:
@@ -271,9 +287,10 @@ def _begin(student_id: UUID, *, uow: UnitOfWork) -> Stored:
     return stored
 
 
-def _save(
-    opened: _Opened, revised: Plan, kind: str, *, changes: Sequence[CourseChange] = (), uow: UnitOfWork
+def save_version(
+    opened: Opened, revised: Plan, kind: str, *, changes: Sequence[CourseChange] = (), uow: UnitOfWork
 ) -> tuple[Served, Standing]:
+    """Audit and store a locked plan's next version; what goes out, and where it leaves the student."""
     new, now = audited_version(
         revised,
         kind,
@@ -318,7 +335,7 @@ def _new_plan(student_id: UUID) -> Plan:
     return Plan(repository.plan_id_of(student_id), student_id)
 
 
-def _signed(revised: Plan, opened: _Opened) -> dict[str, Any]:
+def _signed(revised: Plan, opened: Opened) -> dict[str, Any]:
     return {
         "plan_id": revised.plan_id,
         "student_id": revised.student_id,

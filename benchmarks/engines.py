@@ -1,0 +1,49 @@
+"""The engines that figures are measured on: embedded always, RabbitMQ and PostgreSQL where they are reachable."""
+
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+
+from shared.messaging.broker import BrokerAway
+from shared.messaging.rabbitmq import channel_to
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where to measure; both addresses are None for the embedded one."""
+
+    name: str
+    rabbit: str | None = None
+    postgres: str | None = None
+
+    @contextmanager
+    def vhost(self) -> Iterator[str]:
+        """URL of a virtual host of one's own, deleted at the end."""
+        name = f"sp-bench-{secrets.token_hex(4)}"
+        subprocess.run(["rabbitmqctl", "-q", "add_vhost", name], check=True, capture_output=True)
+        try:
+            permissions = ["set_permissions", "-p", name, "guest", ".*", ".*", ".*"]
+            subprocess.run(["rabbitmqctl", "-q", *permissions], check=True, capture_output=True)
+            yield f"{self.rabbit}/{name}"
+        finally:
+            subprocess.run(["rabbitmqctl", "-q", "delete_vhost", name], check=False, capture_output=True)
+
+
+def available_engines() -> list[Engine]:
+    """Embedded first; says so where the other cannot be measured."""
+    rabbit = os.environ.get("SIGNPOST_TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672")
+    postgres = os.environ.get("SIGNPOST_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+    engines = [Engine("embedded (SQLite, in-process broker)")]
+    try:
+        with channel_to(rabbit):
+            psycopg.connect(postgres, connect_timeout=2).close()
+    except (BrokerAway, psycopg.OperationalError) as error:
+        print(f"NOT MEASURED on RabbitMQ and PostgreSQL: {error}\n")
+    else:
+        engines.append(Engine("RabbitMQ and PostgreSQL", rabbit, postgres))
+    return engines

@@ -1,0 +1,1 @@
+"""Taking over plans that were made elsewhere."""
