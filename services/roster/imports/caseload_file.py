@@ -2,13 +2,14 @@
 
 from typing import cast
 
-from services.roster.imports.contact_points import EMAIL_EXPECTED, email_address
+from services.roster.contact_points import EMAIL_EXPECTED, email_address
 from services.roster.imports.csv_table import Columns, Row, read_table
 from services.roster.imports.findings import Findings
 from services.roster.imports.package import Package
 from services.roster.imports.progress import Progress
+from services.roster.imports.records import CaseloadRow, Person, RoleHeld
 from services.roster.imports.row_checks import DATE_EXPECTED, SOURCED_ID_EXPECTED, date_in, is_sourced_id
-from services.roster.imports.snapshot import CaseloadRow, Person, RoleHeld, Snapshot
+from services.roster.imports.snapshot import Snapshot
 from shared.events.roster import StaffRelation
 
 SOURCE = "caseload"

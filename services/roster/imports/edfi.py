@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from datetime import date
 
-from services.roster.imports.contact_points import EMAIL_EXPECTED, PHONE_EXPECTED, e164, email_address
+from services.roster.contact_points import EMAIL_EXPECTED, PHONE_EXPECTED, e164, email_address
 from services.roster.imports.findings import Findings
 from services.roster.imports.package import Package
 from services.roster.imports.progress import Progress
-from services.roster.imports.snapshot import BirthDate, Link, Org, Person, RoleHeld, Snapshot
+from services.roster.imports.records import BirthDate, Link, Org, Person, RoleHeld
+from services.roster.imports.snapshot import Snapshot
 from services.roster.imports.xml_records import Element, read_records, root_of
 from services.roster.vocabulary import Role, UnknownGrade, grade_level, language_tag
 

@@ -8,7 +8,7 @@ from services.roster.imports.csv_table import Columns, read_table
 from services.roster.imports.findings import Findings
 from services.roster.imports.oneroster_files import Version, files_of
 from services.roster.imports.package import Package
-from services.roster.imports.snapshot import Mode
+from services.roster.imports.records import Mode
 
 MANIFEST = "manifest.csv"
 _COLUMNS = Columns(

@@ -2,26 +2,17 @@
 
 from collections.abc import Callable, Mapping
 
-from services.roster.imports.contact_points import EMAIL_EXPECTED, PHONE_EXPECTED, e164, email_address
+from services.roster.contact_points import EMAIL_EXPECTED, PHONE_EXPECTED, e164, email_address
 from services.roster.imports.csv_table import Row, read_table
 from services.roster.imports.findings import Findings
 from services.roster.imports.manifest import Manifest, read_manifest
 from services.roster.imports.oneroster_files import FileKind, Version, files_of
 from services.roster.imports.package import Package
 from services.roster.imports.progress import Progress
+from services.roster.imports.records import BirthDate, Link, Membership, Mode, Org, Person, RoleHeld, Table
 from services.roster.imports.reference_checks import check_references
 from services.roster.imports.row_checks import RowChecks, day, listed
-from services.roster.imports.snapshot import (
-    BirthDate,
-    Link,
-    Membership,
-    Mode,
-    Org,
-    Person,
-    RoleHeld,
-    Snapshot,
-    Table,
-)
+from services.roster.imports.snapshot import Snapshot
 from services.roster.vocabulary import GUARDIAN_ROLES, UnknownGrade, grade_level, language_tag, role_of
 
 UNNAMED_SOURCE = "oneroster"

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from services.roster.imports.findings import Findings
-from services.roster.imports.snapshot import Mode, Snapshot
+from services.roster.imports.records import Mode
+from services.roster.imports.snapshot import Snapshot
 
 _LINK_COLUMN = "agentSourcedIds"
 

@@ -8,7 +8,8 @@ from typing import Literal
 from services.roster.imports.csv_table import Row
 from services.roster.imports.findings import Findings
 from services.roster.imports.oneroster_files import BOOLEAN_COLUMNS, DATE_COLUMNS, EXTENSIBLE, REFERENCES, FileKind
-from services.roster.imports.snapshot import Mode, Snapshot
+from services.roster.imports.records import Mode
+from services.roster.imports.snapshot import Snapshot
 
 Standing = Literal["active", "deleted"]
 

@@ -30,5 +30,4 @@ roster_sources = Table(
     "roster_sources",
     metadata,
     Column("source", String(120), primary_key=True),
-    Column("imported_at", UtcDateTime, nullable=False),
 )

@@ -6,6 +6,8 @@ from hashlib import sha256
 
 from services.roster.vocabulary import GUARDIAN, STAFF_ROLES, STUDENT
 
+DEFAULT_LANGUAGE = "en"
+
 
 def kind_of(roles: Iterable[str]) -> str | None:
     """What a person is written to as: a student even if on staff too, staff even if a guardian too."""

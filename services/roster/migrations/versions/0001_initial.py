@@ -247,6 +247,5 @@ def _create_imports() -> None:
     op.create_table(
         "roster_sources",
         sa.Column("source", sa.String(120), nullable=False),
-        sa.Column("imported_at", UtcDateTime, nullable=False),
         sa.PrimaryKeyConstraint("source", name="pk_roster_sources"),
     )
