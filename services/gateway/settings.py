@@ -38,6 +38,7 @@ class GatewaySettings(Settings):
     journey_settle_s: float = Field(
         default=5.0, ge=0, description="Quiet time after which a fact that may lead to nothing counts as settled"
     )
+    journey_days: int = Field(default=400, ge=1, description="How long journeys are kept: a school year and some")
     link_token_lifetime_s: int = Field(default=60, ge=1, description="Life of the token minted behind a verified link")
 
     def upstream_urls(self) -> dict[str, str]:

@@ -1,17 +1,17 @@
 """The gateway's worker: hears of everything, and writes it down for journeys."""
 
-from services.gateway.journeys import consumers
+from services.gateway.journeys import consumers, handlers
+from services.gateway.settings import GatewaySettings
 from shared.events.contract import contracts
 from shared.messaging.hosting import EventService, reaction
-from shared.messaging.reactions import Reactions, combine
+from shared.messaging.periodic import Periodic
 
 
 class GatewayService(EventService):
     """Logs every event of every service; a new contract is logged from the day it is declared."""
 
     name = "gateway"
+    settings_class = GatewaySettings
 
-    @classmethod
-    def reactions(cls) -> Reactions:
-        logging = [reaction(contract, consumers.on_any_event) for contract in contracts().values()]
-        return combine([*super().reactions().values(), *logging])
+    log_every_event = tuple(reaction(contract, consumers.on_any_event) for contract in contracts().values())
+    forget_old_journeys = Periodic(3600.0, handlers.forget_old_journeys, after_batches=False)

@@ -32,7 +32,7 @@ async def read_home(request: web.Request) -> web.Response:
     away costs its part alone, which is then named in `missing`.
     """
     principal = request[PRINCIPAL]
-    settings = cast(GatewaySettings, request.app[SETTINGS])
+    settings = request.app[SETTINGS].specialized(GatewaySettings)
     headers = {name: value for name, value in headers_for_upstream(request).items() if name not in _NOT_PASSED_ON}
     reading = _Reading(request.app[UPSTREAMS], headers, timeout_s=settings.home_timeout_s)
     await reading.gather(screen_of(principal.role, principal.person_id))

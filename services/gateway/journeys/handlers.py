@@ -13,6 +13,7 @@ from services.gateway.journeys.audience import AUDIENCE_CONTRACTS, Audience, Ros
 from services.gateway.journeys.rules import Fact, Surroundings, Viewer
 from services.gateway.journeys.schemas import JourneyDocument, JourneyStep
 from services.gateway.journeys.summaries import summary_of
+from services.gateway.settings import GatewaySettings
 from shared.auth.access import Principal, visible_students
 from shared.auth.tables import relationships
 from shared.database.schema import insert
@@ -20,6 +21,7 @@ from shared.database.unit_of_work import UnitOfWork
 from shared.events.contract import Event, contracts, producer_of
 from shared.events.envelope import Envelope
 from shared.events.notifications import TaskDone, TaskOpened
+from shared.messaging.periodic import Tick
 from shared.problems import NotFound
 
 MAX_STEPS = 2_000
@@ -48,6 +50,22 @@ def log_event(event: Event, envelope: Envelope, *, uow: UnitOfWork) -> None:
 def _without_sealed(document: dict[str, Any]) -> dict[str, Any]:
     """Empty rather than absent, so that the contract still reads it."""
     return {name: "" if name.startswith(_SEALED_PREFIX) else value for name, value in document.items()}
+
+
+def forget_old_journeys(ticking: Tick, *, portion: int = 1_000) -> int:
+    """
+    Remove a portion of what was logged longer ago than the settings say; how many events.
+
+    Who is linked to a student stays: whether later journeys are complete is told from it.
+    """
+    days = ticking.settings.specialized(GatewaySettings).journey_days
+    with ticking.database.transaction() as uow:
+        return tables.remove_older(
+            uow.session,
+            before=ticking.clock.now() - timedelta(days=days),
+            keep=[contract.event_type for contract in AUDIENCE_CONTRACTS],
+            portion=portion,
+        )
 
 
 def read_journey(

@@ -1,7 +1,6 @@
 """`GET /v1/journeys/{correlation_id}`."""
 
 from datetime import timedelta
-from typing import cast
 from zoneinfo import ZoneInfo
 
 from services.gateway.journeys import handlers
@@ -22,7 +21,7 @@ def read_journey(call: Call[None]) -> Reply:
     Shown to the student, the guardians who may read the plan, the counselor and the case
     manager; families see the notices addressed to themselves and no tasks.
     """
-    settings = cast(GatewaySettings, call.settings)
+    settings = call.settings.specialized(GatewaySettings)
     document = handlers.read_journey(
         call.session,
         call.principal,

@@ -1,10 +1,11 @@
 """The event log: every event of every service, as this gateway heard it."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Row, String, Table, Uuid, select
+from sqlalchemy import BigInteger, Column, Index, Integer, Row, String, Table, Uuid, delete, select
 from sqlalchemy.orm import Session
 
 from services.gateway.journeys.rules import Fact
@@ -58,6 +59,14 @@ def student_rows(session: Session, student_ids: Collection[UUID], types: Sequenc
     """Everything of these types ever logged about these students."""
     statement = select(*_FACT).where(event_log.c.student_id.in_(student_ids), event_log.c.type.in_(types))
     return session.execute(statement.order_by(event_log.c.position)).all()
+
+
+def remove_older(session: Session, *, before: datetime, keep: Sequence[str], portion: int) -> int:
+    """Delete the oldest events of other types than `keep`; how many."""
+    old = select(event_log.c.position).where(event_log.c.time < before, event_log.c.type.not_in(keep))
+    chosen = session.scalars(old.order_by(event_log.c.position).limit(portion)).all()
+    session.execute(delete(event_log).where(event_log.c.position.in_(chosen)))
+    return len(chosen)
 
 
 def fact_of(row: FactRow) -> Fact:

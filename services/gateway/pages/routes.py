@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import aiohttp_jinja2
@@ -155,4 +155,4 @@ def _headers(request: web.Request) -> dict[str, str]:
 
 
 def _settings(request: web.Request) -> GatewaySettings:
-    return cast(GatewaySettings, request.app[SETTINGS])
+    return request.app[SETTINGS].specialized(GatewaySettings)

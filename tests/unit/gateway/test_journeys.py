@@ -10,13 +10,16 @@ import pytest
 from sqlalchemy import func, select
 
 from services.gateway.journeys import consumers
+from services.gateway.journeys.handlers import forget_old_journeys
 from services.gateway.journeys.tables import event_log
+from services.gateway.settings import GatewaySettings
 from services.gateway.worker import GatewayService
 from shared.auth.projection import ACCESS_REACTIONS
 from shared.database.database import Database
 from shared.events import notifications, plans, roster
 from shared.events.contract import Event, contracts
 from shared.events.envelope import Envelope
+from shared.messaging.periodic import Tick
 from shared.messaging.reactions import Received
 from shared.testing import FakeClock, sqlite_database
 from tests.unit.gateway.world import World, asynchronous, gateway, problem
@@ -298,3 +301,18 @@ class TestEventLog:
         assert count == 7
         assert "gAAAA" not in str(logged)
         assert {event["sealed_contact"] for event in logged if "sealed_contact" in event} == {""}
+
+    def test_forgets_old_journeys_but_not_who_belongs_to_whom(self, database: Database, tmp_path: Path) -> None:
+        family(database)
+        change_that_is_told(database, database.clock)  # type: ignore[arg-type]
+        ticking = Tick(database, GatewaySettings(home=tmp_path, journey_days=30))
+        assert forget_old_journeys(ticking) == 0
+
+        database.clock.advance(days=31)  # type: ignore[attr-defined]
+        young = change_that_is_told(database, database.clock)  # type: ignore[arg-type]
+
+        assert [forget_old_journeys(ticking, portion=3) for _ in range(3)] == [3, 1, 0]
+        with database.reading() as session:
+            left = session.execute(select(event_log.c.type, event_log.c.correlation_id)).all()
+        assert {row.correlation_id for row in left if not row.type.startswith("roster.")} == {young}
+        assert sum(row.type.startswith("roster.") for row in left) == 6
