@@ -80,15 +80,24 @@ def _promising(options: Sequence[Option], held: frozenset[str], worth: Mapping[s
 
 
 def _allot_with(options: tuple[Option, ...], held: Sequence[str], worth: Mapping[str, int]) -> Allotment:
-    takers = [[number for number, option in enumerate(options) if code in option.codes] for code in held]
+    fitting = [option.codes for option in options]
+    takers = [[number for number, codes in enumerate(fitting) if code in codes] for code in held]
     states: list[LineState] = [option.start for option in options]
     line_of: list[int | None] = [None] * len(held)
-    for lines in _components(len(options), takers):
-        members = [index for index, taker in enumerate(takers) if taker and taker[0] in lines]
-        if not members:
-            continue
-        order = sorted(members, key=lambda index: _urgency(held[index], takers[index], options))
-        reached, path = _search(options, sorted(lines, key=lambda n: (options[n].need, n)), order, takers, held, worth)
+    # Courses with no choice go first, named ones before others, so that few states arise.
+    order = sorted(range(len(held)), key=lambda index: _urgency(held[index], takers[index], options))
+    rivals = _rivals(options, takers)
+    settled = set(range(len(options))).difference(*rivals)
+    for index in order:
+        if takers[index] and (number := takers[index][0]) in settled:
+            [given] = _give(options[number], states[number], held[index], worth[held[index]])
+            if given != states[number]:
+                states[number], line_of[index] = given, number
+    for lines in rivals:
+        members = [index for index in order if takers[index] and takers[index][0] in lines]
+        reached, path = _search(
+            options, sorted(lines, key=lambda n: (options[n].need, n)), members, takers, held, worth
+        )
         for number, state in reached.items():
             states[number] = state
         while path is not None:
@@ -99,19 +108,18 @@ def _allot_with(options: tuple[Option, ...], held: Sequence[str], worth: Mapping
 
 
 def _urgency(code: str, takers: Sequence[int], options: Sequence[Option]) -> tuple[int, bool]:
-    """Courses with no choice go first, named ones before others, so that few states arise."""
     return len(takers), not any(code in options[number].named for number in takers)
 
 
-def _components(count: int, takers: Sequence[Sequence[int]]) -> list[set[int]]:
-    """Lines that compete for courses, directly or through others."""
-    component = list(range(count))
+def _rivals(options: Sequence[Option], takers: Sequence[Sequence[int]]) -> list[set[int]]:
+    """Lines that compete for courses, directly or through others; and each line that is a choice in itself."""
+    groups = [{number} for number, option in enumerate(options) if not option.is_plain]
     for lines in takers:
-        for other in lines[1:]:
-            old, new = component[other], component[lines[0]]
-            if old != new:
-                component = [new if each == old else each for each in component]
-    return [{number for number in range(count) if component[number] == root} for root in dict.fromkeys(component)]
+        if len(lines) > 1:
+            touching = [group for group in groups if not group.isdisjoint(lines)]
+            groups = [group for group in groups if group.isdisjoint(lines)]
+            groups.append(set(lines).union(*touching))
+    return groups
 
 
 def _search(

@@ -7,7 +7,7 @@ Credits are integers here, in hundredths, so that sums are exact and fast.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 
 from services.plans.catalog.rules import Catalog, Course, RequirementSet, plain
@@ -21,6 +21,7 @@ def hundredths(credits: Decimal) -> int:
     return int(credits * 100)
 
 
+@lru_cache(maxsize=4096)
 def in_credits(amount: int) -> Decimal:
     return plain(Decimal(amount).scaleb(-2))
 
@@ -55,6 +56,11 @@ class Option:
     @cached_property
     def codes(self) -> frozenset[str]:
         return frozenset().union(*(part.pool | part.slotted for part in self.parts))
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """No course fills two slots of the same part: counting it leaves no choice."""
+        return all(len(part.slotted) == sum(len(set(slot)) for slot in part.slots) for part in self.parts)
 
     @cached_property
     def named(self) -> frozenset[str]:

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Self
 
 from shared.events.catalog import MinimumGrade, Requirement
@@ -13,6 +13,7 @@ from shared.events.plans import Term
 NEAR_MATCHES = 5
 
 
+@lru_cache(maxsize=4096)
 def plain(credits: Decimal) -> Decimal:
     """The same amount without trailing zeros, as people write it: 1, 0.5, 24."""
     return credits.quantize(Decimal(1)) if credits == credits.to_integral_value() else credits.normalize()

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, case, literal, select
+from sqlalchemy import Row, bindparam, case, literal, null, select, true
 from sqlalchemy.orm import Session
 
 from services.plans.audits.placements import Placement, State
@@ -40,15 +40,11 @@ class Stored:
     catalog_revision: int
 
 
-def read_document(session: Session, student_id: UUID, *, known_version: int | None = None) -> Row[Any] | None:
+def read_document(session: Session, student_id: UUID, *, known_version: int | None = None) -> Row[Any, Any] | None:
     """Version and stored document; the document is None where the reader has that version already."""
-    if known_version is None:
-        document: Any = plans.c.document
-    else:
-        document = case((plans.c.version == known_version, None), else_=plans.c.document)
-    return session.execute(
-        select(plans.c.version, document.label("document")).where(plans.c.student_id == student_id)
-    ).first()
+    # No plan has version -1.
+    known = -1 if known_version is None else known_version
+    return session.execute(_READ, {"student": student_id, "known": known}).first()
 
 
 def is_student(session: Session, student_id: UUID) -> bool:
@@ -61,16 +57,14 @@ def lock(session: Session, student_id: UUID) -> Stored | None:
 
     Locking the plan's own row, not the student's, makes a writer that had to wait see the newest version.
     """
-    statement = _stored().where(plans.c.student_id == student_id).with_for_update(of=plans)
-    row = session.execute(statement).first()
+    row = session.execute(_LOCK, {"student": student_id}).first()
     return None if row is None else _of_row(row)
 
 
 def lock_behind(session: Session, *, revision: int, limit: int) -> list[Stored]:
     """Plans that were last audited against an older catalog; those another transaction holds are left to it."""
     statement = (
-        _stored()
-        .where(plans.c.audited_revision < revision)
+        _STORED.where(plans.c.audited_revision < revision)
         .order_by(plans.c.audited_revision, plans.c.plan_id)
         .limit(limit)
         .with_for_update(of=plans, skip_locked=True)
@@ -111,20 +105,19 @@ def save(session: Session, versions: Sequence[NewVersion]) -> None:
         }
         for new in versions
     ]
-    session.execute(_SAVE, updates)
-    session.execute(
-        plan_revisions.insert(),
-        [
-            {
-                "plan_id": new.plan.plan_id,
-                "version": new.plan.version,
-                "courses": packed(new.plan.placements),
-                "at": new.at,
-                **new.revision,
-            }
-            for new in versions
-        ],
-    )
+    inserts = [
+        {
+            "plan_id": new.plan.plan_id,
+            "version": new.plan.version,
+            "courses": packed(new.plan.placements),
+            "at": new.at,
+            **new.revision,
+        }
+        for new in versions
+    ]
+    # A list, even of one, goes through the driver's slower path for many.
+    session.execute(_SAVE, updates[0] if len(updates) == 1 else updates)
+    session.execute(_RECORD, inserts[0] if len(inserts) == 1 else inserts)
 
 
 def mark_audited(session: Session, plan_ids: Sequence[UUID], *, revision: int) -> None:
@@ -140,14 +133,7 @@ def actor_role(session: Session, person_id: UUID, student_id: UUID) -> ActorRole
     """In which relation to the student an authorized person acts."""
     if person_id == student_id:
         return "student"
-    table = relationships
-    kinds = set(
-        session.execute(
-            select(table.c.kind).where(
-                table.c.person_id == person_id, table.c.student_id == student_id, table.c.ended.is_(False)
-            )
-        ).scalars()
-    )
+    kinds = set(session.execute(_RELATIONS, {"person": person_id, "student": student_id}).scalars())
     return next((role for kind, role in ROLE_OF_RELATION.items() if kind in kinds), "system")
 
 
@@ -179,14 +165,6 @@ def unpacked(rows: Iterable[tuple[str, int, Term, State]]) -> tuple[Placement, .
     return tuple(Placement(code, grade, term, state) for code, grade, term, state in rows)
 
 
-def _stored() -> Any:
-    return (
-        select(plans, students.c.enrolled, catalog_revision.c.revision)
-        .join(students, students.c.student_id == plans.c.student_id)
-        .join(catalog_revision, literal(True))
-    )
-
-
 def _of_row(row: Row[Any]) -> Stored:
     plan = Plan(
         plan_id=row.plan_id,
@@ -216,6 +194,18 @@ def _changing(plan: Plan, *, unmet: Mapping[str, str], revision: int, document: 
     }
 
 
+# Built once: putting a statement together costs as much as running it.
+_READ = select(
+    plans.c.version, case((plans.c.version == bindparam("known"), null()), else_=plans.c.document).label("document")
+).where(plans.c.student_id == bindparam("student"))
+
+_STORED = (
+    select(plans, students.c.enrolled, catalog_revision.c.revision)
+    .join(students, students.c.student_id == plans.c.student_id)
+    .join(catalog_revision, true())
+)
+_LOCK = _STORED.where(plans.c.student_id == bindparam("student")).with_for_update(of=plans)
+
 _SAVE = (
     plans.update()
     .where(plans.c.plan_id == bindparam("plan"))
@@ -236,4 +226,10 @@ _SAVE = (
             )
         }
     )
+)
+_RECORD = plan_revisions.insert()
+_RELATIONS = select(relationships.c.kind).where(
+    relationships.c.person_id == bindparam("person"),
+    relationships.c.student_id == bindparam("student"),
+    relationships.c.ended.is_(False),
 )
