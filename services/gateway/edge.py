@@ -20,6 +20,8 @@ _RATE_LIMIT = web.RequestKey("rate_limit", dict[str, str])
 
 _API = "/v1/"
 _PUBLIC = tuple(f"{path}/" for path in PUBLIC_PATHS)
+# One provider reports for everybody, and does not come back with what was refused.
+_CALLBACKS = "/v1/sms/"
 # Asked by machines that must hear the truth however often they ask.
 _UNLIMITED = frozenset({"/healthz", "/readyz", "/metrics"})
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -47,6 +49,9 @@ class Edge:
         self._addresses = TokenBuckets(
             Allowance("address", settings.anonymous_rate_limit_per_s, settings.anonymous_rate_limit_burst),
         )
+        self._callbacks = TokenBuckets(
+            Allowance("callback", settings.callback_rate_limit_per_s, settings.callback_rate_limit_burst),
+        )
 
     def guard(self, app: web.Application) -> None:
         """Put this in front of every route of an application."""
@@ -64,7 +69,8 @@ class Edge:
         request[CORRELATION] = uuid4()
         if not request.path.startswith(_API) or request.path.startswith(_PUBLIC):
             if request.path not in _UNLIMITED:
-                self._spend(request, self._addresses, self._address(request))
+                buckets = self._callbacks if request.path.startswith(_CALLBACKS) else self._addresses
+                self._spend(request, buckets, self._address(request))
             return
         try:
             principal = await self._identify(request)

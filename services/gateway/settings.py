@@ -29,6 +29,10 @@ class GatewaySettings(Settings):
         default=10.0, ge=0, description="Requests per second and address without a valid token; 0 lifts the limit"
     )
     anonymous_rate_limit_burst: int = Field(default=60, ge=1)
+    callback_rate_limit_per_s: float = Field(
+        default=200.0, ge=0, description="Reports per second from one address of an SMS provider; 0 lifts the limit"
+    )
+    callback_rate_limit_burst: int = Field(default=1_000, ge=1)
     trusted_proxies: int = Field(
         default=0, ge=0, description="Proxies of one's own in front, each adding one address to X-Forwarded-For"
     )

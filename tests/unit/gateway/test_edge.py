@@ -108,6 +108,13 @@ class TestRateLimit:
             assert statuses == [401, 401, 429]
 
     @asynchronous
+    async def test_lets_a_provider_report_more_often_than_strangers_may_ask(self, tmp_path: Path) -> None:
+        async with gateway(tmp_path, anonymous_rate_limit_per_s=0.1, anonymous_rate_limit_burst=1) as world:
+            statuses = {(await world.client.post("/v1/sms/status")).status for _ in range(4)}
+
+            assert statuses == {404}  # the service's own answer
+
+    @asynchronous
     async def test_never_limits_probes(self, tmp_path: Path) -> None:
         async with gateway(tmp_path, anonymous_rate_limit_per_s=0.1, anonymous_rate_limit_burst=1) as world:
             statuses = {(await world.client.get("/healthz")).status for _ in range(4)}
