@@ -19,11 +19,10 @@ _FILES = {
     "/docs/swagger-ui-bundle.js": "swagger-ui-bundle.js.gz",
     "/docs/favicon-32x32.png": "favicon-32x32.png",
 }
-# Swagger UI carries its icons as data: images and styles some elements itself.
+# Swagger UI carries its icons as data: images.
 _HEADERS = dict(
     page_headers(
-        sources="script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
-        "form-action 'none'"
+        sources="script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'none'"
     )
 )
 

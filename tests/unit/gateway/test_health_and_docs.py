@@ -132,6 +132,7 @@ class TestDocsPage:
 
             assert "default-src 'none'" in policy
             assert "script-src 'self';" in policy
+            assert "unsafe" not in policy
             assert "http" not in policy
 
     @asynchronous
