@@ -220,6 +220,8 @@ def _results(counting: Sequence[Placement], book: Rulebook) -> tuple[tuple[LineR
 def _result(
     line: Line, option: Option, state: LineState, counted: tuple[Placement, ...], held: set[str], book: Rulebook
 ) -> LineResult:
+    if not counted and len(line.options) > 1 and option.need:
+        return _untouched(line, held, book)
     short_by = max((remaining for remaining, _ in state), default=0)
     missing = tuple(
         slot
@@ -228,7 +230,7 @@ def _result(
         if empty >> bit & 1
     )
     choices = _choices(option, state, held, book.catalog) if short_by and not missing else []
-    sentence = _sentence(line, in_credits(short_by), missing, choices, counted, book)
+    sentence = _sentence(line, short_by, missing, choices, counted, book)
     titles = [" / ".join(book.catalog.titles(slot)) for slot in missing]
     if 0 < len(choices) <= sentences.MOST_CHOICES:
         titles.append(" / ".join(book.catalog.titles(choices)))
@@ -246,10 +248,38 @@ def _result(
     )
 
 
+def _untouched(line: Line, held: set[str], book: Rulebook) -> LineResult:
+    """A line that nothing counts in and that can be met in several ways: none of them is the student's yet."""
+    firsts = [_choices(option, option.start, held, book.catalog)[:1] for option in line.options]
+    beginnings = list(dict.fromkeys(code for first in firsts for code in first))[: sentences.EXAMPLES]
+    needed = in_credits(line.need)
+    if beginnings:
+        sentence = sentences.several_ways(line.title, book.catalog.titles(beginnings))
+    else:
+        sentence = sentences.cannot_be_met(line.title, needed, book.rules.unit)
+    return LineResult(
+        id=line.id,
+        title=line.title,
+        is_met=False,
+        needed=needed,
+        counted=(),
+        counted_credits=Decimal(0),
+        short_by=needed,
+        missing=(),
+        missing_titles=(),
+        sentence=sentence,
+    )
+
+
 def _choices(option: Option, state: LineState, held: set[str], catalog: Catalog) -> list[str]:
-    """Offered courses that would bring the missing credits, those whose prerequisites are in the plan first."""
-    open_pools = [part.offered for part, (remaining, _) in zip(option.parts, state, strict=True) if remaining]
-    fitting = dict.fromkeys(code for pool in open_pools for code in pool if code not in held)
+    """Offered courses that would bring what is missing, those whose prerequisites are in the plan first."""
+    fitting: dict[str, None] = {}
+    for part, (remaining, empty) in zip(option.parts, state, strict=True):
+        if remaining:
+            fitting.update(dict.fromkeys(code for code in part.offered if code not in held))
+        for bit, slot in enumerate(part.slots):
+            if empty >> bit & 1:
+                fitting.update(dict.fromkeys(code for code in slot if catalog.is_offered(code) and code not in held))
     if len(fitting) <= 1:
         return list(fitting)
 
@@ -261,27 +291,33 @@ def _choices(option: Option, state: LineState, held: set[str], catalog: Catalog)
 
 def _sentence(
     line: Line,
-    short_by: Decimal,
+    short_by: int,
     missing: Sequence[tuple[str, ...]],
     choices: Sequence[str],
     counted: Sequence[Placement],
     book: Rulebook,
 ) -> str:
-    catalog, unit = book.catalog, book.rules.unit
+    catalog, unit, credits = book.catalog, book.rules.unit, in_credits(short_by)
     if not short_by and not missing:
         return sentences.met(line.title, [catalog.title(each.code) for each in counted])
-    if not all(any(map(catalog.is_offered, slot)) for slot in missing) or not (missing or choices):
-        return sentences.cannot_be_met(line.title, short_by, unit)
-    simple = missing[0] if len(missing) == 1 and short_by else () if missing else choices
-    if simple:
-        enough = all(catalog.courses[code].credits >= short_by for code in simple if catalog.is_offered(code))
-        if enough or not missing:
-            titles = catalog.titles(simple)
-            return sentences.choose_from(line.title, short_by, unit, titles, one_is_enough=enough)
-    named = [sentences.either(catalog.titles(slot)) for slot in missing]
-    if not short_by:
-        return sentences.named_missing(line.title, named)
-    return sentences.named_and_credits_missing(line.title, short_by, unit, named)
+    if missing:
+        if not all(any(map(catalog.is_offered, slot)) for slot in missing):
+            return sentences.cannot_be_met(line.title, Decimal(0), unit)
+        if len(missing) > 1 or not short_by or _least(missing[0], book) < short_by:
+            named = [sentences.either(catalog.titles(slot)) for slot in missing]
+            if not short_by:
+                return sentences.named_missing(line.title, named)
+            return sentences.named_and_credits_missing(line.title, credits, unit, named)
+        choices = missing[0]
+    elif (lacking := short_by - sum(book.credits[code] * catalog.courses[code].repeatable for code in choices)) > 0:
+        return sentences.cannot_be_met(line.title, in_credits(lacking), unit)
+    enough = _least(choices, book) >= short_by
+    return sentences.choose_from(line.title, credits, unit, catalog.titles(choices), one_is_enough=enough)
+
+
+def _least(codes: Sequence[str], book: Rulebook) -> int:
+    """What the smallest of these courses that is on offer is worth."""
+    return min(book.credits[code] for code in codes if book.catalog.is_offered(code))
 
 
 def _total(planned: Decimal, book: Rulebook) -> LineResult:

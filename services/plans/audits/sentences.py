@@ -47,13 +47,18 @@ def named_missing(title: str, missing: Sequence[str]) -> str:
 
 
 def named_and_credits_missing(title: str, short_by: Decimal, unit: str, missing: Sequence[str]) -> str:
-    return f"You still need {amount(short_by, unit)} of {title}, among them {_listed(missing)}."
+    return f"You still need {amount(short_by, unit)} of {title}, including {_listed(missing)}."
+
+
+def several_ways(title: str, beginnings: Sequence[str]) -> str:
+    """Nothing counts yet and there are different ways to meet the line; `beginnings` are first courses of some."""
+    return f"There are several ways to meet {title}. You could begin with {either(beginnings)}."
 
 
 def cannot_be_met(title: str, short_by: Decimal, unit: str) -> str:
     """The catalog does not offer enough for this line: not the student's to repair."""
-    missing = f" and {amount(short_by, unit)} more" if short_by else ""
-    return f"{title} asks for courses{missing} that your school does not offer. Ask your counselor what counts instead."
+    more = f"{amount(short_by, unit)} more" if short_by else "a course"
+    return f"{title} asks for {more} that your school does not offer. Ask your counselor what counts instead."
 
 
 def total_met(planned: Decimal, required: Decimal, unit: str) -> str:

@@ -2,7 +2,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.plans.audits.allotment import allot
@@ -99,6 +99,19 @@ class TestWhatIsMissing:
         found = line(audited("", {"id": "latin", "any_of": ["LA1"], "credits": 1}), "latin")
 
         assert "your school does not offer" in found.sentence
+
+    def test_says_how_much_the_school_does_not_offer_when_choices_run_out(self) -> None:
+        found = line(audited("", {"id": "arts", "departments": ["Arts"], "credits": 2}), "arts")
+
+        assert found.sentence.startswith("Arts asks for 1 credit more that your school does not offer.")
+
+    def test_names_first_steps_where_several_ways_are_open(self) -> None:
+        clusters = {"id": "cte", "title": "CTE", "clusters": {"A": ["SC1", "SC2"], "B": ["BU1", "SO2"]}}
+
+        assert line(audited("", clusters), "cte").sentence == (
+            "There are several ways to meet CTE. You could begin with Biology or Economics."
+        )
+        assert line(audited("SC1 9", clusters), "cte").sentence == "For CTE you still need Chemistry."
 
     def test_every_unmet_line_and_finding_is_in_the_standing(self) -> None:
         now = standing(audited("EN10 10, EN11 11, SP1 9 S1, DE1 9 S1"), before={})
@@ -201,6 +214,8 @@ class TestStanding:
         assert now.became_met == ("Geometry",)
 
 
+# A busy machine is no failure.
+unhurried = settings(deadline=None)
 CODES = [each.code for each in COURSES if not each.is_retired]
 plans_of = st.lists(st.sampled_from(CODES), max_size=12)
 
@@ -218,6 +233,7 @@ simple_lines = st.lists(
 
 
 class TestProperties:
+    @unhurried
     @given(simple_lines, plans_of)
     def test_no_course_counts_twice_and_lines_have_what_they_claim(self, lines: list[Line], codes: list[str]) -> None:
         rulebook = book(*lines)
@@ -233,12 +249,14 @@ class TestProperties:
             filled = bin(option.start[0][1] ^ found.states[number][0][1]).count("1")
             assert filled <= len(counted)
 
+    @unhurried
     @given(simple_lines, plans_of, st.sampled_from(CODES))
     def test_more_courses_never_leave_more_missing(self, lines: list[Line], codes: list[str], more: str) -> None:
         rulebook = book(*lines)
 
         assert sum(allot(rulebook, [*codes, more]).shortages) <= sum(allot(rulebook, codes).shortages)
 
+    @unhurried
     @given(simple_lines, plans_of, st.sampled_from(CODES[:8]))
     def test_more_courses_never_make_a_met_line_unmet(self, lines: list[Line], codes: list[str], more: str) -> None:
         """Courses of one credit each: of unequal ones, giving a big one away can rightly free a smaller line's."""
@@ -250,6 +268,7 @@ class TestProperties:
         for was, now in zip(before.shortages, after.shortages, strict=True):
             assert was or not now
 
+    @unhurried
     @given(st.sets(st.sampled_from(CODES)), st.sampled_from(CODES))
     def test_more_courses_never_unmeet_a_line_of_a_real_shape(self, codes: set[str], more: str) -> None:
         def met(held: set[str]) -> set[str]:
@@ -259,6 +278,7 @@ class TestProperties:
 
         assert met(codes) <= met(codes | {more})
 
+    @unhurried
     @given(simple_lines, plans_of)
     def test_is_as_good_as_trying_every_way(self, lines: list[Line], codes: list[str]) -> None:
         rulebook = book(*lines[:3])
