@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import Session
 
 from shared.clock import Clock, SystemClock
@@ -16,10 +17,26 @@ from shared.database.unit_of_work import Cause, UnitOfWork
 from shared.settings import Settings
 
 SQLITE_BUSY_TIMEOUT_S = 15
+# Notice within half a minute that the other side is gone without a word: a cut cable sends no goodbye.
+_NOTICE_SILENCE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+# SQLSTATEs of a server that cannot serve now: lost connection, no resources or disk full, shutting down,
+# I/O error, a standby that is read-only, a session ended for idling.
+_AWAY_STATES = ("08", "53", "57P", "58", "25006", "25P03")
+# SQLSTATEs of two transactions in each other's way: serialization failure, deadlock, lock not granted.
+_CONFLICT_STATES = ("40", "55P03")
 
 
 class DatabaseAway(Exception):
     """The database cannot be reached or broke off; nothing of the transaction took effect."""
+
+
+class DatabaseConflict(DatabaseAway):
+    """Another transaction got in the way; nothing of this one took effect, and the next try may go through."""
 
 
 class Database:
@@ -49,10 +66,11 @@ class Database:
 
         Raises:
             DatabaseAway: The connection failed; what it replaces is the cause.
+            DatabaseConflict: A DatabaseAway too; another transaction stood in the way.
         """
         cause = cause or Cause()
         # Held through the commit: SQLite has one writer, and queueing here is fair where its own wait polls.
-        with self._write_lock, self._connected(), Session(self._writing, expire_on_commit=False) as session:
+        with self._write_lock, self.translating(), Session(self._writing, expire_on_commit=False) as session:
             uow = UnitOfWork(session, clock=self.clock, cause=cause)
             with session.begin():
                 yield uow
@@ -69,7 +87,7 @@ class Database:
         Raises:
             DatabaseAway: The connection failed.
         """
-        with self._connected(), Session(self.engine) as session:
+        with self.translating(), Session(self.engine) as session:
             yield session
 
     def wake(self) -> None:
@@ -89,23 +107,40 @@ class Database:
         self.engine.dispose()
 
     @contextmanager
-    def _connected(self) -> Iterator[None]:
+    def translating(self) -> Iterator[None]:
+        """Raise DatabaseAway or DatabaseConflict in place of the driver's word for it."""
         try:
             yield
-        except DBAPIError as error:
+        except (DBAPIError, PoolExhausted) as error:
+            what = f"{self.service}: {type(getattr(error, 'orig', error)).__name__}"
+            if is_conflict(error):
+                raise DatabaseConflict(what) from error
             if is_away(error):
-                raise DatabaseAway(f"{self.service}: {type(error.orig).__name__}") from error
+                raise DatabaseAway(what) from error
             raise
 
 
-def is_away(error: DBAPIError) -> bool:
+def is_away(error: BaseException) -> bool:
     """True for failures of the connection or server, false for those of the statement."""
-    if error.connection_invalidated or isinstance(error, InterfaceError):
+    if isinstance(error, DatabaseAway | PoolExhausted):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated:
         return True
     # SQLite reports a missing table as OperationalError too; only locks, I/O and full disks pass by themselves.
     if isinstance(error.orig, sqlite3.Error):
         return any(sign in str(error.orig) for sign in ("locked", "disk I/O", "full", "unable to open"))
-    return isinstance(error, OperationalError)
+    state = getattr(error.orig, "sqlstate", None)
+    return state.startswith(_AWAY_STATES) if state else isinstance(error, OperationalError | InterfaceError)
+
+
+def is_conflict(error: BaseException) -> bool:
+    """True where the database gave up one of two transactions that stood in each other's way."""
+    if isinstance(error, DatabaseConflict):
+        return True
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return bool(state) and str(state).startswith(_CONFLICT_STATES)
 
 
 def create_service_engine(url: str, *, pool_size: int) -> Engine:
@@ -121,12 +156,19 @@ def create_service_engine(url: str, *, pool_size: int) -> Engine:
         max_overflow=2,
         pool_pre_ping=True,
         pool_timeout=10,
-        connect_args={"connect_timeout": 5, "application_name": "signpost"},
+        hide_parameters=True,  # they may be personal data, and errors are logged
+        connect_args={"connect_timeout": 5, "application_name": "signpost", **_NOTICE_SILENCE},
     )
 
 
 def _sqlite_engine(url: str, pool_size: int) -> Engine:
-    engine = create_engine(url, pool_size=pool_size, max_overflow=2, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S})
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=2,
+        hide_parameters=True,
+        connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S},
+    )
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: Any) -> None:

@@ -100,6 +100,7 @@ def create_shared_tables_v1() -> None:
     )
     _partial_index("ix_inbox_due", "inbox", "next_attempt_at", "state = 'parked'")
     _partial_index("ix_inbox_unapplied", "inbox", "state", "state <> 'applied'")
+    op.create_index("ix_inbox_received_at", "inbox", ["received_at"], postgresql_using="brin")
     op.create_table(
         "dead_letter_actions",
         sa.Column("position", position, primary_key=True, autoincrement=True),

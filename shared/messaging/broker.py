@@ -19,6 +19,9 @@ class Broker(Protocol):
 
     def publish(self, batch: Sequence[Message]) -> None: ...
 
+    def keep_alive(self) -> None:
+        """Called every second or so while there is nothing to publish."""
+
     def close(self) -> None: ...
 
 

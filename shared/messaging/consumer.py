@@ -1,29 +1,39 @@
 """Applies events exactly once: inbox, effect and follow-on events in one transaction."""
 
 import random
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from opentelemetry.trace import SpanKind
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 
 from shared.clock import Clock
-from shared.database.database import Database, DatabaseAway
+from shared.database.database import Database, is_away, is_conflict
 from shared.database.schema import insert
 from shared.database.unit_of_work import Cause, UnitOfWork
-from shared.events.contract import Event
+from shared.events.contract import TYPE_PATTERN, Event
 from shared.messaging.backoff import retry_delay
 from shared.messaging.message import Message, Unreadable
 from shared.messaging.reactions import Reactions, Received
 from shared.messaging.tables import inbox
-from shared.telemetry.logs import get_logger
+from shared.telemetry.logs import fault, get_logger
 from shared.telemetry.metrics import EVENTS_CONSUMED, QUEUE_AGE_S
 from shared.telemetry.traces import span
 
 log = get_logger(__name__)
 
 APPLIED, PARKED, DEAD, DISCARDED = "applied", "parked", "dead", "discarded"
+DEATH_REASON = "x-first-death-reason"  # RabbitMQ's header on what it moved to a dead queue
+
+
+class UnknownType(Exception):
+    """This group does not react to events of this type; perhaps a newer version of it does."""
+
+
+class GivenUp(Exception):
+    """The broker gave up delivering the message: it ended its consumer each time."""
 
 
 class Consumer:
@@ -48,6 +58,7 @@ class Consumer:
         self._group = group
         self._reactions = reactions
         self._max_attempts = max_attempts
+        self._ages = QUEUE_AGE_S.labels(group)
         self._randomness = randomness or random.Random()  # noqa: S311 (jitter, not a secret)
 
     def apply(self, batch: Sequence[Message]) -> None:
@@ -57,26 +68,39 @@ class Consumer:
         Raises:
             DatabaseAway: Nothing was committed of what remains; deliver it again.
         """
-        messages = list({message.event_id: message for message in batch}.values())
         readable: list[tuple[Message, Received[Event]]] = []
-        for message in messages:
+        for message in _distinct(batch):
             try:
                 readable.append((message, self._read(message)))
-            except Unreadable as error:
-                self._bury(message, error)
+            except (Unreadable, UnknownType) as error:
+                self._keep(message, error)
         if not readable:
             return
         try:
             self._apply_together(readable)
-        except DatabaseAway:
-            raise
         except Exception as error:
+            if is_away(error) and not is_conflict(error):
+                raise
             log.info("batch_falls_apart", consumer=self._group, size=len(readable), error=type(error).__name__)
             for message, received in readable:
                 self._apply_alone(message, received)
 
+    def record_given_up(self, batch: Sequence[Message]) -> None:
+        """
+        Record as dead letters what the broker moved to the group's dead queue, unless applied or kept already.
+
+        Raises:
+            DatabaseAway: Nothing was committed of what remains; deliver it again.
+        """
+        for message in _distinct(batch):
+            reason = str(message.headers.get(DEATH_REASON, "dead-lettered"))
+            self._keep(message, GivenUp(reason.replace("_", " ")))
+
     def retry_due(self, limit: int = 100) -> int:
         """Try parked events again whose time has come; how many were tried. Raises DatabaseAway."""
+        with self._database.reading() as session:  # so that an idle tick takes no write lock on SQLite
+            if session.execute(self._due()).first() is None:
+                return 0
         for tried in range(limit):
             if not self._retry_one():
                 return tried
@@ -84,9 +108,10 @@ class Consumer:
 
     def _read(self, message: Message) -> Received[Event]:
         reaction = self._reactions.get(message.event_type)
-        if reaction is None:
-            raise Unreadable(f"type {message.event_type[:120]!r} is not one that {self._group} reacts to")
-        return message.received(reaction.contract)
+        if reaction is not None:
+            return message.received(reaction.contract)
+        reason = f"type {message.event_type[:120]!r} is not one that {self._group} reacts to"
+        raise UnknownType(reason) if TYPE_PATTERN.match(message.event_type) else Unreadable(reason)
 
     def _apply_together(self, batch: Sequence[tuple[Message, Received[Event]]]) -> None:
         with self._database.transaction() as uow:
@@ -94,37 +119,23 @@ class Consumer:
             for _, received in batch:
                 if received.envelope.id in fresh:
                     self._react(received, uow)
-        for _, received in batch:
-            self._count(received, APPLIED if received.envelope.id in fresh else "seen")
+        self._count((received, APPLIED if received.envelope.id in fresh else "seen") for _, received in batch)
 
     def _apply_alone(self, message: Message, received: Received[Event]) -> None:
-        outcome = APPLIED
         with self._database.transaction() as uow:
             if not self._take(uow, [message]):
                 return
             try:
                 with uow.attempt():
                     self._react(received, uow)
-            except DatabaseAway:
-                raise
+                outcome = APPLIED
             except Exception as error:
                 outcome = self._park(uow, message, error, attempts=1)
-        self._count(received, outcome)
+        self._count([(received, outcome)])
 
     def _retry_one(self) -> bool:
-        now = self._clock.now()
-        due = (
-            select(inbox)
-            .where(inbox.c.consumer == self._group, inbox.c.state == PARKED, inbox.c.next_attempt_at <= now)
-            .order_by(inbox.c.next_attempt_at)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
-        with self._database.reading() as session:  # so that an idle tick takes no write lock on SQLite
-            if session.execute(due).first() is None:
-                return False
         with self._database.transaction() as uow:
-            row = uow.session.execute(due).mappings().first()
+            row = uow.session.execute(self._due()).mappings().first()
             if row is None:
                 return False
             message = Message(headers=row["headers"], body=row["body"])
@@ -132,14 +143,26 @@ class Consumer:
                 received = self._read(message)
                 with uow.attempt():
                     self._react(received, uow)
-            except DatabaseAway:
-                raise
             except Exception as error:
                 self._park(uow, message, error, attempts=row["attempts"] + 1)
-            else:
-                self._record(uow, message, state=APPLIED, headers=None, body=None, error=None, error_class=None)
-                self._count(received, APPLIED)
+                return True
+            self._record(uow, message, state=APPLIED, headers=None, body=None, error=None, error_class=None)
+        self._count([(received, APPLIED)])
         return True
+
+    def _due(self) -> Select[Any]:
+        """The parked event whose time came first, skipping those another worker has in hand."""
+        return (
+            select(inbox)
+            .where(
+                inbox.c.consumer == self._group,
+                inbox.c.state == PARKED,
+                inbox.c.next_attempt_at <= self._clock.now(),
+            )
+            .order_by(inbox.c.next_attempt_at)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
 
     def _take(self, uow: UnitOfWork, messages: Sequence[Message]) -> set[Any]:
         """Write the ids to the inbox; those that were not in it yet."""
@@ -148,7 +171,7 @@ class Consumer:
             {
                 "consumer": self._group,
                 "event_id": message.event_id,
-                "type": message.event_type[:120],
+                "type": _plain(message.event_type)[:120],
                 "state": APPLIED,
                 "received_at": now,
                 "attempts": 1,
@@ -175,8 +198,17 @@ class Consumer:
             self._reactions[envelope.type](received, uow=uow)
 
     def _park(self, uow: UnitOfWork, message: Message, error: Exception, *, attempts: int) -> str:
+        """
+        Keep an event that failed, to be tried again or, after the last attempt, as a dead letter.
+
+        Raises:
+            Exception: `error` itself if it is not the event's fault but the database went away.
+        """
+        if is_away(error) and not is_conflict(error):
+            raise error
         now, state, retry_at = self._clock.now(), DEAD, None
-        if attempts < self._max_attempts and not isinstance(error, Unreadable):
+        hopeless = isinstance(error, Unreadable | GivenUp)
+        if is_conflict(error) or (attempts < self._max_attempts and not hopeless):
             state, retry_at = PARKED, now + timedelta(seconds=retry_delay(attempts, self._randomness))
         self._record(
             uow,
@@ -193,40 +225,52 @@ class Consumer:
             "event_parked" if state == PARKED else "event_dead",
             consumer=self._group,
             event_id=str(message.event_id),
-            type=message.event_type,
+            type=_plain(message.event_type)[:120],
             attempts=attempts,
-            error=type(error).__name__,
+            **fault(error),
         )
         return state
 
-    def _bury(self, message: Message, error: Unreadable) -> None:
-        """Keep a message nobody can read as a dead letter, once, however often it is delivered."""
+    def _keep(self, message: Message, error: Exception) -> None:
+        """Keep a message that was not tried, once, however often it is delivered."""
         with self._database.transaction() as uow:
-            if self._take(uow, [message]):
-                self._park(uow, message, error, attempts=1)
-        EVENTS_CONSUMED.labels(self._group, "unreadable", DEAD).inc()
+            if not self._take(uow, [message]):
+                return
+            state = self._park(uow, message, error, attempts=1)
+        EVENTS_CONSUMED.labels(self._group, "unreadable", state).inc()
 
     def _record(self, uow: UnitOfWork, message: Message, **values: Any) -> None:
         uow.session.execute(
             update(inbox).where(inbox.c.consumer == self._group, inbox.c.event_id == message.event_id).values(**values)
         )
 
-    def _count(self, received: Received[Event], outcome: str) -> None:
-        EVENTS_CONSUMED.labels(self._group, received.envelope.type, outcome).inc()
-        QUEUE_AGE_S.labels(self._group).observe(_age_s(received.envelope.time, self._clock.now()))
+    def _count(self, outcomes: Iterable[tuple[Received[Event], str]]) -> None:
+        now, counted = self._clock.now(), Counter[tuple[str, str]]()
+        for received, outcome in outcomes:
+            counted[received.envelope.type, outcome] += 1
+            self._ages.observe(max(0.0, (now - received.envelope.time).total_seconds()))
+        for (event_type, outcome), number in counted.items():
+            EVENTS_CONSUMED.labels(self._group, event_type, outcome).inc(number)
 
 
-def _age_s(since: datetime, now: datetime) -> float:
-    return max(0.0, (now - since).total_seconds())
+def _distinct(batch: Sequence[Message]) -> Iterable[Message]:
+    return {message.event_id: message for message in batch}.values()
+
+
+def _plain(text: str) -> str:
+    """Text as every database can hold it: a stranger's message may have half characters or zeros in it."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _storable(message: Message) -> dict[str, Any]:
     """Headers as JSON can hold them: a stranger's message may carry anything."""
-    plain = str | int | None
-    return {str(name): value if isinstance(value, plain) else str(value) for name, value in message.headers.items()}
+    return {
+        _plain(str(name)): value if isinstance(value, int | None) else _plain(str(value))
+        for name, value in message.headers.items()
+    }
 
 
 def _reason(error: Exception) -> str:
     """Why it failed, for the person who looks; only messages written by us, others may quote the data."""
     ours = type(error).__module__.startswith(("shared.", "services."))
-    return str(error)[:500] if ours else type(error).__name__
+    return _plain(str(error))[:500] if ours else type(error).__name__

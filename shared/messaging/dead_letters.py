@@ -108,7 +108,7 @@ def count_unapplied(database: Database) -> tuple[int, int]:
     """Parked and dead events of one service."""
     statement = select(inbox.c.state, func.count()).where(inbox.c.state.in_(UNAPPLIED)).group_by(inbox.c.state)
     with database.reading() as session:
-        counts: dict[str, int] = dict(session.execute(statement).tuples().all())
+        counts: dict[str, int] = {state: number for state, number in session.execute(statement)}  # noqa: C416
     return counts.get(PARKED, 0), counts.get(DEAD, 0)
 
 

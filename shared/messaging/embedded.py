@@ -1,6 +1,6 @@
 """The in-process broker: hands a batch straight to every group's consumer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from shared.messaging.broker import BrokerAway, Deliver
 from shared.messaging.message import Message
@@ -15,7 +15,12 @@ class EmbeddedBroker:
     is handed over twice is recognised by each group's inbox, so a kill -9 loses nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, expected: Collection[str] = ()) -> None:
+        """
+        Args:
+            expected: Groups without which nothing is published, or they would miss it.
+        """
+        self._expected = frozenset(expected)
         self._groups: dict[str, tuple[Reactions, Deliver]] = {}
 
     def subscribe(self, group: str, reactions: Reactions, deliver: Deliver) -> None:
@@ -30,6 +35,8 @@ class EmbeddedBroker:
         return {group: reactions for group, (reactions, _) in self._groups.items()}
 
     def publish(self, batch: Sequence[Message]) -> None:
+        if absent := self._expected - self._groups.keys():
+            raise BrokerAway(f"not subscribed yet: {', '.join(sorted(absent))}")
         for group, (reactions, deliver) in self._groups.items():
             wanted = [message for message in batch if message.event_type in reactions]
             if not wanted:
@@ -39,5 +46,8 @@ class EmbeddedBroker:
             except Exception as error:
                 raise BrokerAway(f"group {group} could not take the batch: {type(error).__name__}") from error
 
+    def keep_alive(self) -> None:
+        """Nothing can fall asleep here."""
+
     def close(self) -> None:
-        self._groups.clear()
+        """Nothing: other relays of the process still publish through it."""

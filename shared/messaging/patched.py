@@ -5,9 +5,12 @@ Nothing of psycopg may be imported before, or its waits would block all greenlet
 """
 
 import os
+import warnings
 
 os.environ["PSYCOPG_WAIT_FUNC"] = "wait_selector"
+# That eventlet is only maintained is known, and is nameko's affair; nobody who starts a worker can act on it.
+warnings.filterwarnings("ignore", message="(?s).*Eventlet is deprecated")
 
-import eventlet
+import eventlet  # noqa: E402
 
 eventlet.monkey_patch()

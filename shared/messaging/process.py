@@ -1,19 +1,21 @@
 """A worker process: waits for what it needs, hosts the given services, stops cleanly."""
 
 import json
+import logging
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import eventlet
 from eventlet import wsgi
-from eventlet.hubs import trampoline
 from nameko.runners import ServiceRunner
 
 from shared.database.database import Database, DatabaseAway
 from shared.messaging.broker import Broker, BrokerAway
 from shared.messaging.embedded import EmbeddedBroker
+from shared.messaging.greenlets import Backoff, Stop
 from shared.messaging.hosting import EventService, Hosting
 from shared.messaging.rabbitmq import RabbitBroker, channel_to
 from shared.messaging.reactions import Reactions
@@ -23,92 +25,133 @@ from shared.settings import Settings
 from shared.telemetry.logs import get_logger
 from shared.telemetry.metrics import CONTENT_TYPE, render_metrics
 
-LONGEST_WAIT_S = 10.0
+# What is under way ends within seconds; past this, something hangs. Below the 30 s that Kubernetes waits.
+LONGEST_STOP_S = 20.0
 log = get_logger(__name__)
+
+
+class GroupsMissing(Exception):
+    """An embedded worker must host every service: events of one reach the others inside its process alone."""
 
 
 def run_workers(settings: Settings, services: Sequence[type[EventService]], *, groups: Mapping[str, Reactions]) -> None:
     """
-    Host `services` until SIGTERM or SIGINT.
+    Host `services` until SIGTERM or SIGINT; what is being handled then is finished first.
 
     Args:
         groups: The reactions of every service of the deployment, so that all queues exist
             before this process publishes.
+
+    Raises:
+        GroupsMissing: Embedded, and `services` are not all of `groups`.
     """
-    databases = {service.name: Database.open(settings, service.name) for service in services}
-    for database in databases.values():
-        wait_for("database", database.ping, of=database.service)
-    topology = Topology.of(settings.exchange, groups)
-    embedded = EmbeddedBroker() if settings.is_embedded else None
-    if embedded is None:
-        wait_for("broker", lambda: _apply(topology, settings), of="topology")
-    Hosting(settings, databases, _broker_maker(settings, embedded), topology, embedded).install()
+    names = [service.name for service in services]
+    if settings.is_embedded and (absent := groups.keys() - names):
+        raise GroupsMissing(f"not hosted here: {', '.join(sorted(absent))}")
+    # It logs failures with their text, which may quote personal data; the loops log each failure themselves.
+    logging.getLogger("nameko.containers").setLevel(logging.CRITICAL)
+    stopping = _stop_on_signals()
+    hosting = _hosting(settings, names, groups)
+    if not _everything_is_there(hosting, stopping):
+        return
+    hosting.install()
     runner = ServiceRunner()
     for service in services:
         runner.add_service(service)
-    stopping = _stop_on_signals(runner)
-    runner.start()
-    if embedded is not None:
-        eventlet.spawn_n(_wake_by_pipe, settings, databases, stopping)
     if settings.worker_http_port is not None:
-        eventlet.spawn_n(_serve_health, settings, databases)
-    log.info("worker_started", services=[service.name for service in services])
+        _serve_health(hosting, settings.http_host, settings.worker_http_port)
+    runner.start()
+    if settings.is_embedded:
+        eventlet.spawn_n(_wake_by_pipe, hosting)
+    log.info("worker_started", services=names)
+    eventlet.spawn_n(_stop, runner, stopping)
     runner.wait()
-    log.info("worker_stopped", services=[service.name for service in services])
+    for database in hosting.databases.values():
+        database.dispose()
+    log.info("worker_stopped", services=names)
 
 
-def wait_for(what: str, attempt: Callable[[], None], *, of: str) -> None:
-    """Try until it is there, with backoff, saying in the log what is missing."""
-    wait_s = 0.5
-    while True:
+def wait_for(what: str, attempt: Callable[[], None], *, of: str, stopping: Stop) -> None:
+    """Try until it is there, with backoff, saying in the log what is missing; or until stopped."""
+    backoff = Backoff(stopping, first_s=0.5)
+    while not stopping.asked():
         try:
             return attempt()
         except (BrokerAway, DatabaseAway) as error:
-            log.warning(f"waiting_for_{what}", of=of, missing=str(error), retry_in_s=wait_s)
-            eventlet.sleep(wait_s)
-            wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+            log.warning(f"waiting_for_{what}", of=of, missing=str(error), retry_in_s=backoff.next_s)
+            backoff.pause()
 
 
-def _apply(topology: Topology, settings: Settings) -> None:
-    with channel_to(str(settings.amqp_url)) as channel:
-        topology.apply(channel)
+def _hosting(settings: Settings, names: Sequence[str], groups: Mapping[str, Reactions]) -> Hosting:
+    databases = {name: Database.open(settings, name) for name in names}
+    topology = Topology.of(settings.exchange, groups)
+    if settings.amqp_url is None:
+        embedded = EmbeddedBroker(expected=groups)
+        return Hosting(settings, databases, lambda: embedded, topology, embedded)
+    url = settings.amqp_url
+
+    def broker() -> Broker:
+        return RabbitBroker(url, exchange=settings.exchange)
+
+    return Hosting(settings, databases, broker, topology)
 
 
-def _broker_maker(settings: Settings, embedded: EmbeddedBroker | None) -> Callable[[], Broker]:
-    if embedded is not None:
-        return lambda: embedded
-    return lambda: RabbitBroker(str(settings.amqp_url), exchange=settings.exchange)
+def _everything_is_there(hosting: Hosting, stopping: Stop) -> bool:
+    """Wait for databases and broker; False if stopped before."""
+
+    def apply_topology() -> None:
+        with channel_to(str(hosting.settings.amqp_url)) as channel:
+            hosting.topology.apply(channel)
+
+    for database in hosting.databases.values():
+        wait_for("database", database.ping, of=database.service, stopping=stopping)
+    if hosting.embedded is None:
+        wait_for("broker", apply_topology, of="topology", stopping=stopping)
+    return not stopping.asked()
 
 
-def _stop_on_signals(runner: ServiceRunner) -> Callable[[], bool]:
-    """Stop the runner on the first signal; what is being handled is finished first."""
-    received: list[int] = []
+def _stop_on_signals() -> Stop:
+    """A stop asked for by the first SIGTERM or SIGINT."""
+    stopping = Stop()
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    # A handler alone would be heard only when the hub's present sleep ends; a byte in a pipe ends it.
+    signal.set_wakeup_fd(writing)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
 
-    def stop(number: int, _: Any) -> None:
-        if not received:
-            received.append(number)
-            eventlet.spawn_n(runner.stop)
+    def ask() -> None:
+        os.read(reading, 1)
+        stopping.ask()
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    return lambda: bool(received)
+    eventlet.spawn_n(ask)
+    return stopping
 
 
-def _wake_by_pipe(settings: Settings, databases: Mapping[str, Database], stopping: Callable[[], bool]) -> None:
+def _stop(runner: ServiceRunner, stopping: Stop) -> None:
+    """Stop once asked; what hangs then is killed: nothing of it is acknowledged, so it is delivered again."""
+    while not stopping.asked():
+        stopping.pause(60)
+    with eventlet.Timeout(LONGEST_STOP_S, False):
+        return runner.stop()
+    log.error("stop_takes_too_long", killed_after_s=LONGEST_STOP_S)
+    runner.kill()
+
+
+def _wake_by_pipe(hosting: Hosting) -> None:
     """Pass on the wake-ups that API processes send through the named pipe."""
-    path = signal_path(settings)
-    if not path.exists():
+    path = signal_path(hosting.settings)
+    with suppress(FileExistsError):
         os.mkfifo(path, 0o600)
     # Open for writing too, so that the pipe stays open when the last writer has gone.
     descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-    while not stopping():
-        trampoline(descriptor, read=True)
-        os.read(descriptor, 65536)
-        for database in databases.values():
+    while True:
+        os.read(descriptor, 65536)  # eventlet's, which waits
+        for database in hosting.databases.values():
             database.wake()
 
 
-def _serve_health(settings: Settings, databases: Mapping[str, Database]) -> None:
+def _serve_health(hosting: Hosting, host: str, port: int) -> None:
     """/healthz, /readyz and /metrics of a worker."""
 
     def answer(environ: Mapping[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
@@ -116,7 +159,7 @@ def _serve_health(settings: Settings, databases: Mapping[str, Database]) -> None
             case "/healthz":
                 status, kind, body = "200 OK", "application/json", b'{"status":"ok"}'
             case "/readyz":
-                missing = _missing(databases)
+                missing = _missing(hosting)
                 status = "503 Service Unavailable" if missing else "200 OK"
                 kind, body = "application/json", json.dumps({"missing": missing}).encode()
             case "/metrics":
@@ -126,13 +169,13 @@ def _serve_health(settings: Settings, databases: Mapping[str, Database]) -> None
         start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
         return [body]
 
-    listener = eventlet.listen((settings.http_host, settings.worker_http_port))
-    wsgi.server(listener, answer, log_output=False)
+    listener = eventlet.listen((host, port))
+    eventlet.spawn_n(wsgi.server, listener, answer, log_output=False)
 
 
-def _missing(databases: Mapping[str, Database]) -> list[str]:
-    missing = []
-    for database in databases.values():
+def _missing(hosting: Hosting) -> list[str]:
+    missing = sorted(hosting.missing)
+    for database in hosting.databases.values():
         try:
             database.ping()
         except DatabaseAway:

@@ -8,7 +8,7 @@ from typing import Any
 
 import amqp
 from amqp import Channel
-from amqp.exceptions import AMQPError
+from amqp.exceptions import AMQPError, NotFound
 from kombu import Connection
 
 from shared.messaging.broker import BrokerAway
@@ -17,7 +17,7 @@ from shared.telemetry.logs import get_logger
 
 HEARTBEAT_S = 20
 CONNECT_TIMEOUT_S = 5
-CONFIRM_TIMEOUT_S = 6.0
+ANSWER_TIMEOUT_S = 6.0  # for confirms, too
 IDLE_WAIT_S = 1.0
 # What a broken connection or broker raises through py-amqp.
 BROKER_ERRORS = (OSError, AMQPError, ConnectionError, socket.timeout)
@@ -29,6 +29,8 @@ def connect(url: str) -> Connection:
     connection = Connection(url, heartbeat=HEARTBEAT_S, connect_timeout=CONNECT_TIMEOUT_S)
     try:
         connection.connect()
+        # A broker that is short of memory, or gone without a word, would let a write or an answer wait for ever.
+        connection.connection.sock.settimeout(ANSWER_TIMEOUT_S)
     except BROKER_ERRORS as error:
         raise BrokerAway(f"cannot connect: {type(error).__name__}") from error
     return connection
@@ -36,12 +38,32 @@ def connect(url: str) -> Connection:
 
 @contextmanager
 def channel_to(url: str) -> Iterator[Channel]:
-    """A channel of its own connection, for a short errand."""
+    """A channel of its own connection, for a short errand. Raises BrokerAway."""
     connection = connect(url)
     try:
-        yield connection.default_channel
+        with _translating("talking to the broker"):
+            yield connection.default_channel
     finally:
-        connection.close()
+        _throw_away(connection)
+
+
+@contextmanager
+def _translating(what: str) -> Iterator[None]:
+    """Raise BrokerAway in place of the client's word for it."""
+    try:
+        yield
+    except NotFound as error:
+        raise BrokerAway(f"{what}: {error.reply_text}: run `signpost topology apply`") from error
+    except BROKER_ERRORS as error:
+        raise BrokerAway(f"{what}: {type(error).__name__}") from error
+
+
+def _throw_away(connection: Connection) -> None:
+    """Close the socket without the goodbye, which could hang."""
+    try:
+        connection.collect()
+    except BROKER_ERRORS:
+        log.debug("broker_connection_already_gone")
 
 
 class RabbitBroker:
@@ -64,30 +86,25 @@ class RabbitBroker:
 
     def publish(self, batch: Sequence[Message]) -> None:
         try:
-            channel = self._open()
-            for message in batch:
-                self._unconfirmed.add(self._next_tag)
-                self._next_tag += 1
-                channel._basic_publish(  # the public one waits for each confirm
-                    amqp.Message(
-                        message.body,
-                        content_type=message.content_type,
-                        delivery_mode=2,
-                        message_id=str(message.event_id),
-                        type=message.event_type,
-                        application_headers=dict(message.headers),
-                    ),
-                    self._exchange,
-                    message.event_type,
-                    mandatory=True,
-                )
-            self._await_confirms()
-        except BROKER_ERRORS as error:
-            self.close()
-            raise BrokerAway(f"publishing: {type(error).__name__}") from error
-        except BrokerAway:
+            with _translating("publishing"):
+                channel = self._open()
+                for message in batch:
+                    self._send(channel, message)
+                self._await_confirms()
+        except BaseException:
             self.close()
             raise
+
+    def keep_alive(self) -> None:
+        """Send and take heartbeats; without them the broker ends a connection that has nothing to publish."""
+        if self._connection is None:
+            return
+        try:
+            with _translating("idle"):
+                _take_what_is_there(self._connection)
+        except BrokerAway as error:
+            log.info("broker_connection_lost", error=str(error))
+            self.close()
 
     def close(self) -> None:
         """Throw the connection away; the next publish opens another."""
@@ -95,10 +112,24 @@ class RabbitBroker:
         self._unconfirmed.clear()
         self._refused, self._next_tag = None, 1
         if connection is not None:
-            try:
-                connection.collect()  # closes the socket without the goodbye, which could hang
-            except BROKER_ERRORS:
-                log.debug("broker_connection_already_gone")
+            _throw_away(connection)
+
+    def _send(self, channel: Channel, message: Message) -> None:
+        self._unconfirmed.add(self._next_tag)
+        self._next_tag += 1
+        channel._basic_publish(  # the public one waits for each confirm
+            amqp.Message(
+                message.body,
+                content_type=message.content_type,
+                delivery_mode=2,
+                message_id=str(message.event_id),
+                type=message.event_type,
+                application_headers=dict(message.headers),
+            ),
+            self._exchange,
+            message.event_type,
+            mandatory=True,
+        )
 
     def _open(self) -> Channel:
         if self._channel is None:
@@ -113,11 +144,11 @@ class RabbitBroker:
 
     def _await_confirms(self) -> None:
         assert self._connection is not None
-        deadline = time.monotonic() + CONFIRM_TIMEOUT_S
+        deadline = time.monotonic() + ANSWER_TIMEOUT_S
         while self._unconfirmed:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
-                raise BrokerAway(f"{len(self._unconfirmed)} confirms missing after {CONFIRM_TIMEOUT_S} s")
+                raise BrokerAway(f"{len(self._unconfirmed)} confirms missing after {ANSWER_TIMEOUT_S} s")
             self._connection.drain_events(timeout=remaining)
             if self._refused:
                 raise BrokerAway(self._refused)
@@ -152,38 +183,55 @@ class RabbitSource:
         self._cautious = True
         self._connection: Connection | None = None
 
-    def run(self, take: Callable[[Sequence[Message]], None], *, stopping: Callable[[], bool]) -> None:
+    def run(
+        self,
+        take: Callable[[Sequence[Message]], None],
+        *,
+        stopping: Callable[[], bool],
+        subscribed: Callable[[], None] = lambda: None,
+    ) -> None:
         """
         Hand every batch to `take`, which returns once it is committed; until `stopping` says so.
+
+        Args:
+            subscribed: Called once the broker has accepted the subscription.
 
         Raises:
             BrokerAway: The connection broke; what was not acknowledged will be delivered again.
         """
         self._connection = connect(self._url)
         try:
-            channel = self._connection.default_channel
-            self._cautious = True
-            tag = self._subscribe(channel, prefetch=1)
-            while not stopping():
-                batch = self._collect()
-                if batch:
-                    take([_as_message(received) for received in batch])
-                    channel.basic_ack(batch[-1].delivery_tag, multiple=True)
-                    if self._cautious and not batch[-1].delivery_info.get("redelivered"):
-                        self._cautious = False
-                        channel.basic_cancel(tag)  # a prefetch holds for a subscription, not for its channel
-                        tag = self._subscribe(channel, prefetch=2 * self._batch)
-        except BROKER_ERRORS as error:
-            raise BrokerAway(f"consuming {self._queue}: {type(error).__name__}") from error
+            with _translating(f"consuming {self._queue}"):
+                channel = self._connection.default_channel
+                self._cautious = True
+                tag = self._subscribe(channel, prefetch=1)
+                subscribed()
+                while not stopping():
+                    batch = self._collect()
+                    if batch:
+                        take([_as_message(received) for received in batch])
+                        channel.basic_ack(batch[-1].delivery_tag, multiple=True)
+                        if self._cautious and not batch[-1].delivery_info.get("redelivered"):
+                            self._cautious = False
+                            channel.basic_cancel(tag)  # a prefetch holds for a subscription, not for its channel
+                            tag = self._subscribe(channel, prefetch=2 * self._batch)
         finally:
             self._received.clear()
-            self._connection.collect()
+            _throw_away(self._connection)
             self._connection = None
 
     def keep_alive(self) -> None:
-        """Answer heartbeats while a batch is waiting for its database."""
+        """
+        Send and take heartbeats while a batch is being handled or waits for its database.
+
+        What arrives meanwhile, a prefetch at most, is kept for later.
+
+        Raises:
+            BrokerAway: The connection broke.
+        """
         if self._connection is not None:
-            self._connection.heartbeat_check()
+            with _translating(f"consuming {self._queue}"):
+                _take_what_is_there(self._connection)
 
     def _collect(self) -> list[amqp.Message]:
         """Wait for a message, then take what else is there already, up to the batch size."""
@@ -204,6 +252,15 @@ class RabbitSource:
         channel.basic_qos(0, prefetch, False)
         tag: str = channel.basic_consume(self._queue, callback=self._received.append)
         return tag
+
+
+def _take_what_is_there(connection: Connection) -> None:
+    """Handle frames that have arrived, then send a heartbeat if one is due."""
+    try:
+        while True:
+            connection.drain_events(timeout=0.001)
+    except TimeoutError:
+        connection.heartbeat_check()
 
 
 def _as_message(received: amqp.Message) -> Message:

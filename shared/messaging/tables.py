@@ -59,6 +59,8 @@ inbox = Table(
         postgresql_where=text("state <> 'applied'"),
         sqlite_where=text("state <> 'applied'"),
     ),
+    # For retention. Ids arrive in the order of time, so PostgreSQL needs no more than the range of each block.
+    Index("ix_inbox_received_at", "received_at", postgresql_using="brin"),
 )
 
 # Who replayed or discarded which dead letter, and why.

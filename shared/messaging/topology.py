@@ -60,21 +60,34 @@ class Topology:
 
     def check(self, channel: Channel) -> None:
         """
+        Declares nothing that is not there.
+
         Raises:
-            TopologyMissing: The exchange or a queue is not there.
+            TopologyMissing: An exchange or a queue is not there, or is there and different.
         """
         try:
             channel.exchange_declare(self.exchange, "topic", passive=True)
+            channel.exchange_declare(self.dead_exchange, "direct", passive=True)
             for group in self.groups:
-                channel.queue_declare(self.queue(group), passive=True)
-                channel.queue_declare(self.dead_queue(group), passive=True)
+                for queue in (self.dead_queue(group), self.queue(group)):
+                    channel.queue_declare(queue, passive=True)
+                self._declare_queues(channel, group)  # a passive declaration does not look at the kind of queue
         except NotFound as error:
             raise TopologyMissing(f"{error.reply_text}: run `signpost topology apply`") from error
+        except PreconditionFailed as error:
+            raise TopologyMissing(f"{error.reply_text}: delete or migrate it, then apply") from error
 
     def _declare_group(self, channel: Channel, group: str, types: frozenset[str]) -> None:
+        self._declare_queues(channel, group)
+        channel.queue_bind(self.dead_queue(group), self.dead_exchange, self.queue(group))
+        # Types no longer reacted to stay bound: during an upgrade both versions share the queue, and
+        # what one of them cannot read is parked, while what is not delivered would be lost.
+        for event_type in sorted(types):
+            channel.queue_bind(self.queue(group), self.exchange, event_type)
+
+    def _declare_queues(self, channel: Channel, group: str) -> None:
         dead: dict[str, Any] = {"x-queue-type": "quorum"}
         channel.queue_declare(self.dead_queue(group), durable=True, auto_delete=False, arguments=dead)
-        channel.queue_bind(self.dead_queue(group), self.dead_exchange, self.queue(group))
         channel.queue_declare(
             self.queue(group),
             durable=True,
@@ -89,5 +102,3 @@ class Topology:
                 "x-overflow": "reject-publish",
             },
         )
-        for event_type in sorted(types):
-            channel.queue_bind(self.queue(group), self.exchange, event_type)

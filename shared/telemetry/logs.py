@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -54,3 +55,15 @@ def configure_logs(*, service: str, level: str = "INFO") -> None:
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
+
+
+def fault(error: BaseException) -> dict[str, str]:
+    """
+    An unexpected error as log fields: its class and where it was raised.
+
+    Its text stays out, as it may quote personal data.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+    place = f"{ours[-1].filename}:{ours[-1].lineno} in {ours[-1].name}" if ours else "nowhere"
+    return {"error": type(error).__name__, "at": place}

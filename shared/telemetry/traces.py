@@ -10,12 +10,13 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.trace import Link, Span, SpanKind
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from shared.settings import Settings
 
 _propagator = TraceContextTextMapPropagator()
+_exporters: list[str] = []
 tracer = trace.get_tracer("signpost")
 
 
@@ -42,8 +43,10 @@ def configure_traces(settings: Settings, *, service: str) -> None:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.otlp_endpoint)))
+        _exporters.append(settings.otlp_endpoint)
     if settings.traces_file:
         provider.add_span_processor(SimpleSpanProcessor(JsonLinesExporter(settings.traces_file)))
+        _exporters.append(str(settings.traces_file))
     trace.set_tracer_provider(provider)
 
 
@@ -67,7 +70,12 @@ def span(
     A span, child of the traceparent `parent` where given, else of the present one.
 
     Exceptions are recorded by class alone: their text may hold personal data.
+    Where nobody looks at spans, none is made: the trace's id is passed on, and that is all.
     """
+    if parent and not _exporters:
+        with trace.use_span(_remote(parent), record_exception=False, set_status_on_exception=False) as passed_on:
+            yield passed_on
+        return
     context = _propagator.extract({"traceparent": parent}) if parent else None
     linked = [
         Link(trace.get_current_span(_propagator.extract({"traceparent": link})).get_span_context()) for link in links
@@ -86,3 +94,13 @@ def span(
         except Exception as error:
             started.set_status(trace.StatusCode.ERROR, type(error).__name__)
             raise
+
+
+def _remote(traceparent: str) -> Span:
+    """The span a W3C traceparent tells of; an invalid one if it cannot be read."""
+    try:
+        _, trace_id, span_id, flags = traceparent.split("-")[:4]
+        context = SpanContext(int(trace_id, 16), int(span_id, 16), True, TraceFlags(int(flags, 16)))
+    except ValueError:
+        return trace.INVALID_SPAN
+    return NonRecordingSpan(context)

@@ -182,7 +182,7 @@ class TestConsumer:
             ({"content_type": "text/plain"}, "content type 'text/plain', expected 'application/json'"),
             ({"headers": {}}, "type '' is not one that receiver reacts to"),
             ({"headers": {"ce-type": "plans.plan.approved.v1", "ce-id": "x"}}, "envelope: id: uuid_parsing"),
-            ({"headers": {"ce-type": "plans.plan.approved.v9"}}, "type 'plans.plan.approved.v9' is not one"),
+            ({"headers": {"ce-type": "a\0\ud800"}}, "type 'a\\x00\\ud800' is not one"),
         ],
     )
     def test_keeps_what_it_cannot_read_as_a_dead_letter(
@@ -199,6 +199,15 @@ class TestConsumer:
         [letter] = list_dead_letters(receiver.database)
         assert letter.error is not None
         assert letter.error.startswith(reason)
+
+    def test_waits_for_a_version_that_knows_the_type(self, receiver: Receiver, clock: FakeClock) -> None:
+        [message] = messages_of(receiver.database, approved())
+        newer = Message(headers={**message.headers, "ce-type": "plans.plan.approved.v9"}, body=message.body)
+
+        receiver.consumer.apply([newer])
+
+        [letter] = list_dead_letters(receiver.database, include_parked=True)
+        assert (letter.state, letter.error_class) == ("parked", "UnknownType")
 
     def test_commits_nothing_while_the_database_is_away(self, receiver: Receiver) -> None:
         batch = messages_of(receiver.database, approved())

@@ -1,0 +1,40 @@
+"""Work that a worker finds in its database: looked for at intervals."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from shared.database.database import Database
+from shared.settings import Settings
+
+
+@dataclass(frozen=True)
+class Tick:
+    """What a periodic function is given."""
+
+    database: Database
+    settings: Settings
+
+    @property
+    def clock(self) -> Any:
+        return self.database.clock
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """Work looked for at intervals and, unless it has nothing to do with events, at once after a batch was applied."""
+
+    interval_s: float
+    run: Callable[[Tick], int]
+    after_batches: bool = True
+
+
+def every(interval_s: float, run: Callable[[Tick], int]) -> Periodic:
+    """
+    Declare periodic work of a worker.
+
+    Args:
+        run: Does a portion of the work and returns how much; called again at once while it
+            returns more than 0. Must claim rows in the database, as every replica calls it.
+    """
+    return Periodic(interval_s, run)
