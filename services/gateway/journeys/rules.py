@@ -15,6 +15,7 @@ from shared.events.plans import AuditFlipped, GoalSet, PlanApproved, PlanRevised
 _NOTICES = "notifications.notice."
 _TASKS = "notifications.task."
 _HEARD_BY_GUARDIANS = frozenset({PlanRevised.event_type, PlanApproved.event_type})
+_AUDITED = frozenset({PlanRevised.event_type, AuditFlipped.event_type})
 _TASK_AFTER = {PlanSubmitted.event_type: "review_plan", MatchProposed.event_type: "approve_match"}
 # Nobody but those who decide about it is told of a proposal before it is accepted.
 _PROPOSALS = MatchProposed.event_type
@@ -122,6 +123,7 @@ def is_complete(
     | a requirement became unmet | a counselor's task about it, opened here or still open from an earlier cause |
     | a plan was submitted | the counselor's task to review it, likewise |
     | partners were proposed | the counselor's task to approve one, likewise |
+    | any fact | the one that caused it |
     | a goal was set | a proposal or the end of one; or, as perhaps nobody fits, `settle` of quiet |
 
     Args:
@@ -129,6 +131,8 @@ def is_complete(
         surroundings: By student, for every student the journey concerns.
     """
     journey = _Journey(facts)
+    if not journey.knows_every_cause:
+        return False
     latest = max((fact.at for fact in facts), default=now)
     for fact in facts:
         around = surroundings.get(fact.student_id) if fact.student_id else None
@@ -139,6 +143,8 @@ def is_complete(
 
 class _Journey:
     def __init__(self, facts: Sequence[Fact]) -> None:
+        known = {fact.event_id for fact in facts}
+        self.knows_every_cause = all(fact.caused_by in known for fact in facts if fact.caused_by)
         self.types_by_student = {(fact.type, fact.student_id) for fact in facts}
         self.informed = {
             (fact.student_id, fact.addressee_id)
@@ -153,7 +159,8 @@ class _Journey:
 def _answered(fact: Fact, journey: _Journey, around: Surroundings, *, is_quiet: bool) -> bool:
     if fact.type in _HEARD_BY_GUARDIANS and fact.data.get("changes", True):
         guardians = around.audience.guardians_of(fact.at)
-        return all((fact.student_id, guardian_id) in journey.informed for guardian_id in guardians)
+        if not all((fact.student_id, guardian_id) in journey.informed for guardian_id in guardians):
+            return False
     if fact.type == GoalSet.event_type:
         found = journey.has(MatchProposed, fact.student_id) or journey.has(MatchEnded, fact.student_id)
         return found or is_quiet
@@ -163,7 +170,7 @@ def _answered(fact: Fact, journey: _Journey, around: Surroundings, *, is_quiet: 
 
 def _task_after(fact: Fact) -> str | None:
     """The kind of task this fact gives a counselor."""
-    if fact.type == AuditFlipped.event_type:
+    if fact.type in _AUDITED:
         return "plan_off_track" if fact.data.get("standing", {}).get("became_unmet") else None
     return _TASK_AFTER.get(fact.type)
 

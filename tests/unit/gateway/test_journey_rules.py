@@ -231,6 +231,20 @@ class TestIsComplete:
         assert complete([flipped], granted(MOTHER))  # nobody is the counselor
         assert complete([fact("plans.audit.flipped.v1", standing={"became_unmet": []})])
 
+    def test_expects_that_task_from_the_revision_already(self) -> None:
+        root = revised(changes=[{}], standing={"became_unmet": [{}]})
+        told = [delivered(MOTHER, root), delivered(FATHER, root)]
+
+        assert not complete([root, *told])
+        assert complete([root, *told, opened("plan_off_track")])
+
+    def test_waits_for_a_cause_that_was_overtaken(self) -> None:
+        root = fact("plans.audit.flipped.v1", standing={"became_unmet": []})
+        task = fact("notifications.task.opened.v1", 1, cause=root, kind="plan_off_track", task_id="t1")
+
+        assert not complete([task])
+        assert complete([root, task])
+
     def test_takes_a_task_still_open_from_an_earlier_cause(self) -> None:
         flipped = fact("plans.audit.flipped.v1", standing={"became_unmet": [{}]})
         earlier = opened("plan_off_track", -60)
