@@ -7,12 +7,14 @@ from services.notifications.links.routes import link_routes
 from services.notifications.notices.routes import notice_routes
 from services.notifications.settings import NotificationsSettings
 from services.notifications.tasks.routes import task_routes
+from shared.clock import Clock
 from shared.web.app import create_service_app
 
 
-def create_app(settings: NotificationsSettings) -> web.Application:
+def create_app(settings: NotificationsSettings, *, clock: Clock | None = None) -> web.Application:
     return create_service_app(
         settings,
         service="notifications",
         routes=[notice_routes, task_routes, link_routes, delivery_routes],
+        clock=clock,
     )

@@ -87,8 +87,8 @@ class SmtpSender:
             self.close()
             raise Deferred("connection_lost") from None
         try:
-            connection.send(content if content.endswith(b"\r\n") else content + b"\r\n")
-            connection.send(b".\r\n")
+            # In one piece: a second small packet would wait 40 ms for the first one's delayed acknowledgement.
+            connection.send((content if content.endswith(b"\r\n") else content + b"\r\n") + b".\r\n")
             code, _ = connection.getreply()
         except (OSError, smtplib.SMTPException):
             self.close()

@@ -58,6 +58,7 @@ def describe_notice(
             recipient_given="",
             link="",
             journey=journey_url(settings.public_url, envelope.correlation_id),
+            reference=str(envelope.correlation_id),
             expires_on=link.expires_at.astimezone(ZoneInfo(settings.time_zone)).date(),
         )
     )

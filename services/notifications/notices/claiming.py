@@ -14,7 +14,7 @@ from services.notifications.notices.handlers import database_time, event_of
 from services.notifications.notices.rules import Ledger, SendingPolicy, is_expired, uncertain
 from services.notifications.notices.settling import Claim, fail_unsent, ledger_of, write_ledgers
 from services.notifications.notices.tables import causes, messages, notices
-from services.notifications.people.handlers import may_hear
+from services.notifications.people.handlers import may_hear_of
 from services.notifications.people.tables import recipients, students
 from shared.clock import Clock
 from shared.database.unit_of_work import UnitOfWork
@@ -56,10 +56,12 @@ def claim_due(
     """
     now = database_time(uow)
     lapsed = _mark_lapsed(uow, limit=limit, policy=policy, now=now, randomness=randomness)
-    rows = uow.session.execute(_due(now, channels).limit(limit).with_for_update(of=messages, skip_locked=True)).all()
+    rows = uow.session.execute(
+        _due(now, channels, today).limit(limit).with_for_update(of=messages, skip_locked=True)
+    ).all()
     claims: list[Claim] = []
     for row in rows:
-        refusal = _refusal(uow, row, policy=policy, now=now, today=today)
+        refusal = _refusal(row, policy=policy, now=now)
         if refusal is None:
             claims.append(_claim(row))
         else:
@@ -69,7 +71,7 @@ def claim_due(
     return claims, len(rows) + lapsed
 
 
-def _due(now: datetime, channels: Collection[str]) -> Select[Any]:
+def _due(now: datetime, channels: Collection[str], today: datetime) -> Select[Any]:
     return (
         select(
             messages,
@@ -85,6 +87,7 @@ def _due(now: datetime, channels: Collection[str]) -> Select[Any]:
             recipients.c.sealed_contact,
             recipients.c.removed,
             students.c.sealed_name,
+            may_hear_of(notices, now=today).label("may_hear"),
         )
         .join(notices, notices.c.notice_id == messages.c.notice_id)
         .join(causes, causes.c.event_id == notices.c.cause_id)
@@ -121,11 +124,11 @@ def _mark_lapsed(
     return len(changed)
 
 
-def _refusal(uow: UnitOfWork, row: Row[Any], *, policy: SendingPolicy, now: datetime, today: datetime) -> str | None:
+def _refusal(row: Row[Any], *, policy: SendingPolicy, now: datetime) -> str | None:
     """Why this message must not go out, decided at the last moment; None if it may."""
     if row.removed:
         return "recipient_removed"
-    if not may_hear(uow.session, row.recipient_id, row.student_id, row.audience, now=today):
+    if not row.may_hear:
         return "not_allowed"
     return "expired" if is_expired(row.created_at, policy, now) else None
 

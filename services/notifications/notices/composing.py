@@ -31,6 +31,11 @@ class Composer:
 
     settings: NotificationsSettings
     sealer: Sealer
+    link_key: str
+
+    @classmethod
+    def of(cls, settings: NotificationsSettings) -> "Composer":
+        return cls(settings, Sealer.from_settings(settings), settings.link_key)
 
     def email(self, claim: Claim) -> EmailMessage:
         """
@@ -49,10 +54,11 @@ class Composer:
         message["Date"] = format_datetime(claim.noticed_at)
         message["Message-ID"] = self.mail_id(claim.message_id)
         message["Auto-Submitted"] = "auto-generated"
-        message["Content-Language"] = supported_language(claim.language)
         message["X-Signpost-Correlation"] = str(claim.envelope.correlation_id)
         message.set_content(letter.text)
         message.add_alternative(letter.html, subtype="html")
+        # Last: adding the second part moves all Content- headers there are into the first one.
+        message["Content-Language"] = supported_language(claim.language)
         return message
 
     def sms(self, claim: Claim) -> Sms:
@@ -87,8 +93,9 @@ class Composer:
             student_given=str(student.get("given_name", "")),
             student_family=str(student.get("family_name", "")),
             recipient_given=contact.given_name,
-            link=f"{self.settings.public_url.rstrip('/')}/a/{sign_link(link, self.settings.link_key)}",
+            link=f"{self.settings.public_url.rstrip('/')}/a/{sign_link(link, self.link_key)}",
             journey=journey_url(self.settings.public_url, claim.envelope.correlation_id),
+            reference=str(claim.envelope.correlation_id),
             expires_on=link.expires_at.astimezone(ZoneInfo(self.settings.time_zone)).date(),
         )
 

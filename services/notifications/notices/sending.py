@@ -21,7 +21,6 @@ from services.notifications.settings import NotificationsSettings
 from services.notifications.ticking import Ticking
 from shared.clock import Clock
 from shared.database.database import Database
-from shared.sealing import Sealer
 from shared.settings import Settings
 from shared.telemetry.logs import get_logger
 from shared.telemetry.traces import current_traceparent, span
@@ -74,9 +73,7 @@ class Outbound:
 
     @classmethod
     def open(cls, settings: NotificationsSettings, clock: Clock, providers: Providers | None = None) -> "Outbound":
-        return cls(
-            settings, providers or providers_of(settings), Composer(settings, Sealer.from_settings(settings)), clock
-        )
+        return cls(settings, providers or providers_of(settings), Composer.of(settings), clock)
 
     @property
     def policy(self) -> SendingPolicy:

@@ -29,6 +29,13 @@ _LEDGER_UPDATE = (
 )
 
 
+_NOTICE_UPDATE = (
+    update(notices)
+    .where(notices.c.notice_id == bindparam("key"))
+    .values(state=bindparam("new_state"), version=bindparam("new_version"))
+)
+
+
 @dataclass(frozen=True)
 class Claim:
     """A message this worker may send once, with all it takes to render it. Personal data in it is still sealed."""
@@ -207,9 +214,7 @@ def fail_unsent(uow: UnitOfWork, message: Row[Any], reason: str, *, state: str =
 
 def _move_notice(uow: UnitOfWork, notice: Row[Any], state: str) -> int:
     version: int = notice.version + 1
-    uow.session.execute(
-        update(notices).where(notices.c.notice_id == notice.notice_id).values(state=state, version=version)
-    )
+    uow.session.execute(_NOTICE_UPDATE, {"key": notice.notice_id, "new_state": state, "new_version": version})
     return version
 
 

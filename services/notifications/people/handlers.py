@@ -1,10 +1,10 @@
 """Keeping the projections, and finding who is to be told about a student."""
 
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Table, and_, case, exists, or_, select
 from sqlalchemy.orm import Session
 
 from services.notifications.people.tables import recipients, students
@@ -93,6 +93,18 @@ def may_hear(session: Session, person_id: UUID, student_id: UUID, audience: Audi
         relationships.c.student_id == student_id, relationships.c.kind == RELATION_OF[audience]
     )
     return session.execute(allowed.limit(1)).first() is not None
+
+
+def may_hear_of(notices: Table, *, now: datetime) -> ColumnElement[bool]:
+    """The same decision as a column, for many notices in one statement."""
+    relation = case(RELATION_OF, value=notices.c.audience)
+    person: Any = notices.c.recipient_id
+    return (
+        person_students(person, "notices", "read", now)
+        .where(relationships.c.student_id == notices.c.student_id, relationships.c.kind == relation)
+        .correlate(notices)
+        .exists()
+    )
 
 
 def responsible_counselor(session: Session, student_id: UUID, *, now: datetime) -> UUID | None:

@@ -5,7 +5,9 @@ from shared.database.unit_of_work import UnitOfWork
 from shared.events.contract import Event
 from shared.messaging.reactions import Received
 
-RULEBOOK = shipped_rulebook()  # read when the worker starts, so that a faulty rulebook stops it then and not at an event
+RULEBOOK = (
+    shipped_rulebook()
+)  # read when the worker starts, so that a faulty rulebook stops it then and not at an event
 
 
 def on_event(received: Received[Event], *, uow: UnitOfWork) -> None:

@@ -32,7 +32,8 @@ class Occasion:
     """
     One message to one person: what happened, to whom it is told, and where they can read on.
 
-    Holds names; lives only while the message is rendered.
+    Holds names; lives only while the message is rendered. `journey` is the address of the chain
+    behind it, for those who sign in; `reference` is its id, which everybody else can quote.
     """
 
     template: str
@@ -44,6 +45,7 @@ class Occasion:
     recipient_given: str
     link: str
     journey: str
+    reference: str
     expires_on: date
 
 
@@ -88,7 +90,8 @@ def render_page(occasion: Occasion) -> Page:
 
 
 def _subject(occasion: Occasion) -> str:
-    return _one_line(_block(_template(occasion, "text"), "subject", _values(occasion)))
+    subject = _one_line(_block(_template(occasion, "text"), "subject", _values(occasion)))
+    return subject if occasion.student_given else subject[:1].upper() + subject[1:]
 
 
 def _values(occasion: Occasion) -> dict[str, Any]:
@@ -112,6 +115,7 @@ def _values(occasion: Occasion) -> dict[str, Any]:
         "because": because[occasion.audience] % {"student": student},
         "link": occasion.link,
         "journey": occasion.journey,
+        "reference": occasion.reference,
         "expires_on": wording.date(occasion.expires_on),
     }
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from gettext import NullTranslations
 
 from babel import Locale, UnknownLocaleError
@@ -73,7 +74,7 @@ class Wording:
         return text % {"amount": self.number(amount)}
 
     def number(self, amount: Decimal) -> str:
-        return format_decimal(amount, format="#,##0.##", locale=self.locale)
+        return _number(amount, self.locale)
 
     def date(self, day: date) -> str:
         return format_date(day, format="long", locale=self.locale)
@@ -135,6 +136,12 @@ def still_unmet(standing: Standing) -> tuple[UnmetRequirement, ...]:
     """Requirements that were unmet before this change and still are."""
     new = {requirement.id for requirement in standing.became_unmet}
     return tuple(requirement for requirement in standing.unmet if requirement.id not in new)
+
+
+@lru_cache(maxsize=2048)
+def _number(amount: Decimal, locale: str) -> str:
+    """Cached: a message holds a dozen numbers, nearly always the same few."""
+    return format_decimal(amount, format="#,##0.##", locale=locale)
 
 
 def _plural(amount: Decimal) -> int:

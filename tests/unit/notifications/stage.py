@@ -89,8 +89,8 @@ class FakeSms:
 class Stage:
     """Feeds events in as the consumer would get them, and looks at what came of it."""
 
-    def __init__(self, folder: Path, **overrides: Any) -> None:
-        self.clock = FakeClock()
+    def __init__(self, folder: Path, *, clock: Any = None, **overrides: Any) -> None:
+        self.clock: Any = clock or FakeClock()
         self.settings = NotificationsSettings.model_validate({"home": folder, **overrides})
         migrate(self.settings, "notifications")
         self.database = Database.open(self.settings, "notifications", clock=self.clock)
@@ -164,6 +164,11 @@ class Stage:
             student_id=STUDENT,
             relation=relation,
             ends_on=ends_on,
+        )
+
+    def guardianship_ended(self, guardian_id: UUID) -> roster.GuardianshipRevoked:
+        return roster.GuardianshipRevoked(
+            guardianship_id=_guardianship(guardian_id), guardian_id=guardian_id, student_id=STUDENT
         )
 
     def restriction(
