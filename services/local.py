@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import IO
 
@@ -20,7 +19,7 @@ from services.composition import SERVICES
 from services.demonstration import Demonstration, DemonstrationFailed, prove_a_plan_change
 from services.notifications.mailbox.app import start_mailbox
 from services.notifications.settings import NotificationsSettings
-from services.sample_district import load_sample_district
+from services.sample_district import NotProjected, load_sample_district
 from services.web_process import serving_all, stop_signal
 from shared.database.migrations import migrate
 from shared.settings import Settings
@@ -72,8 +71,8 @@ async def _run(settings: Settings, *, students: int) -> int:
     started = time.monotonic()
     stopped = stop_signal()
     _say("Preparing the databases")
-    with ThreadPoolExecutor(2) as threads:
-        list(threads.map(lambda service: migrate(settings, service), SERVICES))
+    for service in SERVICES:  # one after the other: Alembic keeps its present migration in a global
+        await asyncio.to_thread(migrate, settings, service)
     async with AsyncExitStack() as stack:
         mailbox_url = await stack.enter_async_context(_mailbox(settings))
         workers = await stack.enter_async_context(_workers(settings))
@@ -88,7 +87,7 @@ async def _run(settings: Settings, *, students: int) -> int:
             return 0
         try:
             shown = starting.result()
-        except DemonstrationFailed as reason:
+        except (DemonstrationFailed, NotProjected) as reason:
             raise CannotStart(f"{reason} The logs are in {settings.home / 'logs'}.") from None
         _announce(settings, shown, gateway_url, mailbox_url, workers.process_id, seconds=time.monotonic() - started)
         await waiting
