@@ -69,7 +69,11 @@ class SignedLinks:
             return None
         if answer.status != 200:
             return None
-        return shown_plan(json.loads(answer.body))
+        try:
+            return shown_plan(json.loads(answer.body))
+        except (ValueError, LookupError, TypeError) as error:
+            log.error("plan_unread", reason=type(error).__name__)
+            return None
 
     async def _ask(self, method: str, path: str, headers: dict[str, str]) -> Answer:
         try:

@@ -29,6 +29,14 @@ class PlannedGrade:
 
 
 @dataclass(frozen=True)
+class PlacedWrongly:
+    """A planned course that cannot be taken as planned; `kind` as in the plan document."""
+
+    kind: str
+    course: str
+
+
+@dataclass(frozen=True)
 class ShownPlan:
     """A plan as a page tells it."""
 
@@ -36,6 +44,7 @@ class ShownPlan:
     credits_planned: str
     credits_required: str
     open_requirements: tuple[str, ...]
+    findings: tuple[PlacedWrongly, ...]
     grades: tuple[PlannedGrade, ...]
 
 
@@ -68,6 +77,7 @@ def shown_plan(document: Mapping[str, Any]) -> ShownPlan:
         credits_planned=plain(audit["credits_planned"]),
         credits_required=plain(audit["credits_required"]),
         open_requirements=tuple(str(line["title"]) for line in audit["requirements"] if not line["met"]),
+        findings=tuple(PlacedWrongly(each["kind"], str(each["title"])) for each in audit["findings"]),
         grades=tuple(_grade(grade, by_grade[grade]) for grade in sorted(by_grade)),
     )
 

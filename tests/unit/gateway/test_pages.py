@@ -21,6 +21,7 @@ PLAN = {
         "credits_planned": 20.5,
         "credits_required": 22,
         "requirements": [{"title": "Mathematics", "met": False}, {"title": "English", "met": True}],
+        "findings": [{"kind": "prerequisite", "title": "Physics"}, {"kind": "new_kind", "title": "Chemistry"}],
     },
     "courses": [
         {"title": "Drawing", "credits": 0.5, "grade": 11, "term": "S2"},
@@ -73,6 +74,7 @@ class TestNoticePage:
             assert "20.5 de 22 créditos" in text
             assert "Falta planear: Mathematics" in text
             assert "English" not in text
+            assert "Cursos por revisar: Physics: antes hace falta otro curso Chemistry" in text
             assert "Biology <AP>" not in page
             grade_11 = text.index("Grado 11 · 1 crédito")
             assert text.index("Grado 10") < grade_11 < text.index("Ceramics Primer") < text.index("Drawing Segundo")
@@ -125,6 +127,17 @@ class TestNoticePage:
         async with gateway(tmp_path) as world:
             answering(world)
             await world.upstream("plans").stop()
+
+            response = await world.client.get(f"/a/{TOKEN}")
+
+            assert response.status == 200
+            assert TEXTS["es"]["no_plan"] in await response.text()
+
+    @asynchronous
+    async def test_shows_the_notice_even_when_the_plan_cannot_be_read(self, tmp_path: Path) -> None:
+        async with gateway(tmp_path) as world:
+            answering(world)
+            world.upstream("plans").says("GET", f"/v1/students/{STUDENT}/plan", {"of": "another shape"})
 
             response = await world.client.get(f"/a/{TOKEN}")
 
