@@ -6,14 +6,13 @@ Here and behind an acknowledge link, and nowhere else, sealed personal data is o
 
 from dataclasses import dataclass
 from datetime import timedelta
-from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.notifications.delivery.ports import Rejected, Sms
+from services.notifications.delivery.mail import MailBuilder
+from services.notifications.delivery.ports import Sms
 from services.notifications.delivery.rules import status_callback_url
 from services.notifications.links.rules import AcknowledgeLink, journey_url, sign_link
 from services.notifications.notices.rules import ContactUnknown, NoAddress
@@ -32,10 +31,11 @@ class Composer:
     settings: NotificationsSettings
     sealer: Sealer
     link_key: str
+    mail: MailBuilder
 
     @classmethod
     def of(cls, settings: NotificationsSettings) -> "Composer":
-        return cls(settings, Sealer.from_settings(settings), settings.link_key)
+        return cls(settings, Sealer.from_settings(settings), settings.link_key, MailBuilder(settings.mail_from))
 
     def email(self, claim: Claim) -> EmailMessage:
         """
@@ -47,19 +47,14 @@ class Composer:
         if not contact.email:
             raise NoAddress("no_address")
         letter = render_letter(self._occasion(claim, contact))
-        message = EmailMessage(policy=SMTP)
-        message["From"] = self._sender()
-        message["To"] = _address(contact.email)
-        message["Subject"] = letter.subject
-        message["Date"] = format_datetime(claim.noticed_at)
-        message["Message-ID"] = self.mail_id(claim.message_id)
-        message["Auto-Submitted"] = "auto-generated"
-        message["X-Signpost-Correlation"] = str(claim.envelope.correlation_id)
-        message.set_content(letter.text)
-        message.add_alternative(letter.html, subtype="html")
-        # Last: adding the second part moves all Content- headers there are into the first one.
-        message["Content-Language"] = supported_language(claim.language)
-        return message
+        headers = {
+            "Subject": letter.subject,
+            "Date": format_datetime(claim.noticed_at),
+            "Message-ID": self.mail_id(claim.message_id),
+            "Content-Language": supported_language(claim.language),
+            "X-Signpost-Correlation": str(claim.envelope.correlation_id),
+        }
+        return self.mail.build(to=contact.email, headers=headers, text=letter.text, html=letter.html)
 
     def sms(self, claim: Claim) -> Sms:
         """
@@ -98,15 +93,3 @@ class Composer:
             reference=str(claim.envelope.correlation_id),
             expires_on=link.expires_at.astimezone(ZoneInfo(self.settings.time_zone)).date(),
         )
-
-    def _sender(self) -> Address:
-        name, address = parseaddr(self.settings.mail_from)
-        return Address(display_name=name, addr_spec=address)
-
-
-def _address(email: str) -> Address:
-    """The recipient's address alone, never with a name beside it."""
-    try:
-        return Address(addr_spec=email)
-    except (ValueError, IndexError):
-        raise Rejected("address_unreadable") from None

@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from services.notifications.api import create_app
 from services.notifications.delivery.ports import Accepted, Sms
 from services.notifications.delivery.rules import status_callback_url, twilio_signature
+from services.notifications.mailbox.rules import read_letter
 from shared.identifiers import stable_id
 from shared.testing.tokens import bearer
 from tests.unit.notifications.stage import (
@@ -73,7 +74,7 @@ def api(stage: Stage) -> Iterator[Api]:
 
 def link_in_mail(stage: Stage) -> str:
     """The path behind the acknowledge link of the newest email."""
-    found = re.search(r"/a/([\w.-]+)", stage.email.taken[-1].get_body(("plain",)).get_content())
+    found = re.search(r"/a/([\w.-]+)", read_letter(stage.email.taken[-1].as_bytes()).text)
     assert found is not None
     return f"/v1/links/{found[1]}"
 

@@ -6,14 +6,17 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from email import message_from_bytes
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.notifications.delivery.mail import MailBuilder
 from services.notifications.delivery.ports import (
     Accepted,
     Away,
@@ -163,13 +166,47 @@ class TestSmtpSender:
         assert b"\r\n..hidden\r\n...two\r\n" in scripted_smtp.received[-1]
 
 
-class TestHeaderInjection:
-    @pytest.mark.parametrize("name", ["Subject", "To", "From"])
-    def test_the_message_policy_refuses_line_breaks(self, name: str) -> None:
-        message = EmailMessage(policy=SMTP)
+class TestMailBuilder:
+    def build(self, **changes: Any) -> EmailMessage:
+        given: dict[str, Any] = {
+            "to": "rosa@family.example",
+            "headers": {"Subject": "Cambió"},
+            "text": "té",
+            "html": "<p>té</p>",
+        }
+        return MailBuilder("Signpost <notices@signpost.example>").build(**(given | changes))
 
+    def test_is_read_by_a_plain_mail_reader(self) -> None:
+        read = message_from_bytes(self.build().as_bytes(), policy=default)
+
+        assert read["Subject"] == "Cambió"
+        assert read["From"] == "Signpost <notices@signpost.example>"
+        assert [part.get_content_type() for part in read.walk()] == ["multipart/alternative", "text/plain", "text/html"]
+        assert [part.get_content() for part in read.iter_parts()] == ["té", "<p>té</p>"]
+        assert read.defects == []
+        assert all(part.defects == [] for part in read.iter_parts())
+
+    def test_every_line_is_one_that_smtp_carries(self) -> None:
+        content = self.build(text="x" * 5000, html="ñ" * 5000).as_bytes()
+
+        assert content.count(b"\n") == content.count(b"\r\n")
+        assert max(map(len, content.split(b"\r\n"))) <= 998
+
+    @given(st.text(), st.text())
+    def test_brings_any_text_back_as_it_was(self, text: str, html: str) -> None:
+        read = message_from_bytes(self.build(text=text, html=html).as_bytes(), policy=default)
+
+        assert [part.get_payload(decode=True).decode() for part in read.iter_parts()] == [text, html]
+
+    @pytest.mark.parametrize("to", ["", "rosa", "rosa@", "a@b.example\r\nBcc: c@d.example", "a@b.example, c@d.example"])
+    def test_refuses_what_is_not_one_address(self, to: str) -> None:
+        with pytest.raises(Rejected, match="address_unreadable"):
+            self.build(to=to)
+
+    @pytest.mark.parametrize("name", ["Subject", "Message-ID", "X-Signpost-Correlation"])
+    def test_refuses_a_line_break_in_a_header(self, name: str) -> None:
         with pytest.raises(ValueError, match=r"linefeed|[Ii]nvalid"):
-            message[name] = "x@family.example\r\nBcc: all@example.org"
+            self.build(headers={name: "Hello\r\nBcc: all@example.org"})
 
 
 class TestTwilioSmsSender:
