@@ -26,6 +26,7 @@ from shared.database.migrations import migrate
 from shared.events.roster import FULL_GUARDIAN_RIGHTS, GuardianRight
 from shared.identifiers import stable_id
 from shared.problems import NotFound, Problem
+from shared.telemetry.logs import configure_logs
 
 SERVICE = "roster"
 T = TypeVar("T")
@@ -195,6 +196,7 @@ def _import(path: Path, kind: handlers.ImportKind, source: str | None, school_ye
 def _database() -> Iterator[tuple[Database, RosterSettings]]:
     """The migrated database; refusals and faults of the surroundings become a line and exit code 1."""
     settings = RosterSettings()
+    configure_logs(service=SERVICE, level="WARNING")
     try:
         migrate(settings, SERVICE)
         database = Database.open(settings, SERVICE)
