@@ -65,8 +65,7 @@ def addressees(session: Session, student_id: UUID, audience: Audience, *, now: d
     A counselor is one person: of several the one in charge for longest.
     """
     if audience == "counselor":
-        counselor = responsible_counselor(session, student_id, now=now)
-        return [] if counselor is None else [counselor]
+        return counselors_in_charge(session, student_id, now=now)[:1]
     rows = session.execute(
         select(relationships.c.person_id, relationships.c.rights).where(
             relationships.c.student_id == student_id,
@@ -107,21 +106,26 @@ def may_hear_of(notices: Table, *, now: datetime) -> ColumnElement[bool]:
     )
 
 
-def responsible_counselor(session: Session, student_id: UUID, *, now: datetime) -> UUID | None:
-    # A day of grace at the end: dates are the district's, this clock is UTC. `may_hear` is exact at sending.
-    return session.execute(
+def counselors_in_charge(session: Session, student_id: UUID, *, now: datetime) -> list[UUID]:
+    """A student's counselors, the one in charge for longest first."""
+    rows = session.execute(
         select(relationships.c.person_id)
-        .where(
-            relationships.c.student_id == student_id,
-            relationships.c.kind == COUNSELOR,
-            relationships.c.ended.is_(False),
-            or_(relationships.c.begins_on.is_(None), relationships.c.begins_on <= now.date()),
-            or_(relationships.c.ends_on.is_(None), relationships.c.ends_on >= now.date() - timedelta(days=1)),
-            _not_barred(),
-        )
+        .where(relationships.c.student_id == student_id, is_counselor_in_charge(now=now))
         .order_by(relationships.c.begins_on.is_not(None), relationships.c.begins_on, relationships.c.person_id)
-        .limit(1)
-    ).scalar()
+    )
+    return list(rows.scalars())
+
+
+def is_counselor_in_charge(*, now: datetime) -> ColumnElement[bool]:
+    """Of a row of `relationships`: whether it makes somebody the student's counselor."""
+    # A day of grace at the end: dates are the district's, this clock is UTC; `may_hear` is exact at sending.
+    return and_(
+        relationships.c.kind == COUNSELOR,
+        relationships.c.ended.is_(False),
+        or_(relationships.c.begins_on.is_(None), relationships.c.begins_on <= now.date()),
+        or_(relationships.c.ends_on.is_(None), relationships.c.ends_on >= now.date() - timedelta(days=1)),
+        _not_barred(),
+    )
 
 
 def _not_barred() -> ColumnElement[bool]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +10,9 @@ from sqlalchemy import Row, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from services.notifications.notices.handlers import Telling, load_cause, queue_notices
-from services.notifications.people.handlers import responsible_counselor
+from services.notifications.people.handlers import counselors_in_charge, is_counselor_in_charge
 from services.notifications.tasks.rules import Moment, newest_facts
 from services.notifications.tasks.tables import task_subjects, tasks
-from shared.auth.policy import COUNSELOR
 from shared.auth.tables import relationships
 from shared.database.schema import insert, upsert
 from shared.database.unit_of_work import Cause, UnitOfWork
@@ -48,9 +47,9 @@ def open_task(cause: TaskCause, *, uow: UnitOfWork) -> None:
     if task is None:
         task = _insert_task(cause, uow)
         _note_subject(cause, uow, task_id=task.task_id, is_open=True)
-        counselor = responsible_counselor(uow.session, cause.student_id, now=uow.clock.now())
-        if counselor is not None:
-            _assign(task, counselor, uow)
+        counselors = counselors_in_charge(uow.session, cause.student_id, now=uow.clock.now())
+        if counselors:
+            _assign(task, counselors[0], uow)
         return
     _note_subject(cause, uow, task_id=task.task_id, is_open=True)
     uow.session.execute(
@@ -107,31 +106,23 @@ def finish_task(task_id: UUID, *, done_by: UUID, uow: UnitOfWork) -> None:
 
 
 def reassign_tasks(student_id: UUID, *, uow: UnitOfWork) -> None:
-    """Give a student's open tasks to the counselor in charge now, and tell that counselor."""
-    counselor = responsible_counselor(uow.session, student_id, now=uow.clock.now())
-    waiting = uow.session.execute(
+    """Give open tasks whose assignee is not in charge of the student to a counselor who is, and tell that counselor."""
+    counselors = counselors_in_charge(uow.session, student_id, now=uow.clock.now())
+    heir = counselors[0] if counselors else None
+    opened = uow.session.execute(
         select(tasks)
-        .where(
-            tasks.c.student_id == student_id,
-            tasks.c.state == "open",
-            tasks.c.assignee_id.is_distinct_from(counselor),
-        )
+        .where(tasks.c.student_id == student_id, tasks.c.state == "open")
         .order_by(tasks.c.task_id)
         .with_for_update()
     ).all()
-    for task in waiting:
-        _assign(task, counselor, uow)
+    for task in opened:
+        if task.assignee_id not in counselors and task.assignee_id != heir:
+            _assign(task, heir, uow)
 
 
 def students_to_reassign(session: Session, *, now: datetime) -> Sequence[UUID]:
     """Students whose open tasks wait for a counselor there is by now, or stay with one no longer in charge."""
-    in_charge = exists().where(
-        relationships.c.student_id == tasks.c.student_id,
-        relationships.c.kind == COUNSELOR,
-        relationships.c.ended.is_(False),
-        or_(relationships.c.begins_on.is_(None), relationships.c.begins_on <= now.date()),
-        or_(relationships.c.ends_on.is_(None), relationships.c.ends_on >= now.date() - timedelta(days=1)),
-    )
+    in_charge = exists().where(relationships.c.student_id == tasks.c.student_id, is_counselor_in_charge(now=now))
     waits = and_(tasks.c.assignee_id.is_(None), in_charge)
     is_astray = and_(
         tasks.c.assignee_id.is_not(None), ~in_charge.where(relationships.c.person_id == tasks.c.assignee_id)

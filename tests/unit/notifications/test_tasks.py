@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import date
 from typing import Any
 
+from services.notifications.tasks.consumers import reassign_waiting
 from shared.identifiers import stable_id
 from tests.unit.notifications.stage import (
     COUNSELOR,
@@ -140,8 +141,6 @@ class TestWithoutACounselor:
         assert stage.email.taken == []
 
     def test_a_caseload_that_begins_later_takes_over_on_its_day(self, stage: Stage) -> None:
-        from services.notifications.tasks.consumers import reassign_waiting
-
         stage.receive(stage.caseload_ended())
         stage.receive(flipped())
         stage.receive(stage.caseload(OTHER_COUNSELOR, begins_on=date(2026, 9, 18)))
@@ -173,6 +172,24 @@ class TestAnotherCounselor:
         stage.send()
 
         assert counselor_mail(stage) == []
+
+    def test_a_colleague_joining_takes_nothing_over(self, stage: Stage) -> None:
+        stage.receive(stage.caseload_ended())
+        stage.receive(stage.caseload(OTHER_COUNSELOR, begins_on=date(2026, 9, 10)))
+        stage.receive(flipped())
+
+        stage.receive(stage.caseload(begins_on=date(2026, 9, 1)))
+
+        assert [task.assignee_id for task in stage.tasks()] == [OTHER_COUNSELOR]
+        assert len(stage.emitted("task.opened")) == 1
+
+    def test_a_counselor_barred_from_the_student_gets_no_task_and_stops_no_other_work(self, stage: Stage) -> None:
+        stage.receive(stage.guardianship(COUNSELOR))
+        stage.receive(stage.restriction(COUNSELOR))
+        stage.receive(flipped())
+
+        assert [task.assignee_id for task in stage.tasks()] == [None]
+        assert reassign_waiting(_Tick(stage)) == 0
 
     def test_a_second_counselor_does_not_take_the_first_ones_tasks(self, stage: Stage) -> None:
         stage.receive(stage.caseload(OTHER_COUNSELOR, begins_on=date(2026, 9, 1)))
