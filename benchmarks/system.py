@@ -216,7 +216,7 @@ def _latencies_ms(deployment: Deployment, journeys: set[str]) -> list[float]:
 
 def _settle(deployment: Deployment) -> None:
     """Until every revision has its notices and no message waits: seen three times in a row."""
-    settled = messages.c.state.in_(["accepted", "delivered", "failed", "suppressed"])
+    settled = messages.c.state.in_(["accepted", "delivered", "failed", "suppressed", "cancelled"])
     seen: list[tuple[int, int]] = []
 
     def quiet() -> bool:

@@ -4,6 +4,7 @@ import csv
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from services.plans.catalog.tables import courses
 from services.plans.students.tables import students
 from shared.auth.tables import access_students, relationships
 from shared.auth.tokens import issue_token
+from shared.sealing import Sealer
 from shared.testing.deployment import Deployment, wait_until
 from tests.support.watertown import catalog_courses, complete_university_plan
 
@@ -45,6 +47,7 @@ class GrandBend:
     folder: Path
     counselor_of: dict[UUID, UUID] = field(default_factory=dict)
     guardians_of: dict[UUID, list[UUID]] = field(default_factory=dict)
+    reachable: set[UUID] = field(default_factory=set)
     barred: set[tuple[UUID, UUID]] = field(default_factory=set)
     made: list[Made] = field(default_factory=list)
     versions: dict[UUID, int] = field(default_factory=dict)
@@ -65,10 +68,14 @@ class GrandBend:
         self._read_relationships()
 
     def choose(self, count: int, *, seed: int = 1) -> list[UUID]:
-        """Students of grades 9 to 12 with at least one guardian, the same for the same seed."""
+        """Minors of grades 9 to 12 with at least one guardian, the same for the same seed on the same day."""
         with self.deployment.database("plans") as database, database.reading() as session:
+            tomorrow = database.clock.now() + timedelta(days=1)
             rows = session.execute(
-                select(students.c.student_id).where(students.c.grade.between(9, 12)).order_by(students.c.student_id)
+                select(students.c.student_id)
+                .join(access_students, access_students.c.student_id == students.c.student_id)
+                .where(students.c.grade.between(9, 12), access_students.c.rights_transfer_at > tomorrow)
+                .order_by(students.c.student_id)
             ).scalars()
             eligible = [student for student in rows if self.guardians_of.get(student)]
         return random.Random(seed).sample(eligible, count)
@@ -153,7 +160,10 @@ class GrandBend:
         )
 
     def expected_notices(self) -> set[tuple[UUID, UUID]]:
-        """(correlation id, guardian) of every change and everyone who must hear of it."""
+        """(correlation id, guardian) of every change and everyone who must hear of it and can be reached."""
+        return {(journey, guardian) for journey, guardian in self._entitled() if guardian in self.reachable}
+
+    def _entitled(self) -> set[tuple[UUID, UUID]]:
         return {
             (made.correlation_id, guardian)
             for made in self.made
@@ -163,10 +173,10 @@ class GrandBend:
 
     def wait_delivered(self, *, timeout_s: float = DRAINED_S) -> None:
         """Until every message of the ledger has reached its end and as many notices exist as must."""
-        expected = len(self.expected_notices())
+        expected = len(self._entitled())
 
         def done() -> bool:
-            settled = messages.c.state.in_(["accepted", "delivered", "failed", "suppressed"])
+            settled = messages.c.state.in_(["accepted", "delivered", "failed", "suppressed", "cancelled"])
             with self.deployment.database("notifications") as database, database.reading() as session:
                 guardians = session.execute(
                     select(func.count()).select_from(notices).where(notices.c.template == "plan_revised")
@@ -209,6 +219,11 @@ class GrandBend:
                     self.counselor_of[row.student_id] = row.person_id
                 elif row.kind == "guardian_of":
                     self.guardians_of.setdefault(row.student_id, []).append(row.person_id)
+            sealer = Sealer.from_settings(self.deployment.settings)
+            for row in session.execute(select(recipients).where(recipients.c.kind == "guardian")):
+                contact = sealer.open(row.sealed_contact)
+                if contact["email"] or contact["phone"]:
+                    self.reachable.add(row.person_id)
 
     def _wait_rows(self, service: str, table: Any, count: int) -> None:
         wait_until(
