@@ -146,10 +146,10 @@ class RabbitBroker:
         assert self._connection is not None
         deadline = time.monotonic() + ANSWER_TIMEOUT_S
         while self._unconfirmed:
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                raise BrokerAway(f"{len(self._unconfirmed)} confirms missing after {ANSWER_TIMEOUT_S} s")
-            self._connection.drain_events(timeout=remaining)
+            try:
+                self._connection.drain_events(timeout=max(0.001, deadline - time.monotonic()))
+            except TimeoutError as error:
+                raise BrokerAway(f"{len(self._unconfirmed)} confirms missing after {ANSWER_TIMEOUT_S} s") from error
             if self._refused:
                 raise BrokerAway(self._refused)
 
