@@ -123,7 +123,9 @@ async def _message_html(request: web.Request) -> web.Response:
     letter = read_letter(entry.content) if entry.kind == "email" else None
     if letter is None or letter.html is None:
         raise web.HTTPNotFound
-    return web.Response(text=letter.html, content_type="text/html", headers={"Content-Security-Policy": LETTER_POLICY})
+    # Links open beside the mailbox: a page inside the sandboxed frame could not take a click.
+    html = letter.html.replace("<head>", '<head><base target="_blank">', 1)
+    return web.Response(text=html, content_type="text/html", headers={"Content-Security-Policy": LETTER_POLICY})
 
 
 async def _message_source(request: web.Request) -> web.Response:
