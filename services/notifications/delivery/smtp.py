@@ -161,7 +161,7 @@ class SmtpSender:
         Up to the server's asking for the message.
 
         Raises:
-            NotHandedOver: It refused the sender, the recipient or the message for now.
+            NotHandedOver: It refused the sender, the recipient or the message at present.
         """
         options: list[str] = []
         if not recipient.isascii():
