@@ -367,6 +367,27 @@ class TestRabbitMQ:
         assert connection is not None
         assert broker._connection is connection
 
+    def test_keeps_the_connection_of_a_batch_that_waits(
+        self, real: RabbitStage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rabbitmq, "HEARTBEAT_S", 1)
+        pause = threading.Event()
+        emit(real.ledger, 5)
+        real.relay.drain()
+        source, delivered = real.source(), 0
+
+        def take(batch: list[Message]) -> None:
+            nonlocal delivered
+            delivered += len(batch)
+            for _ in range(14 if delivered == 1 else 0):  # the broker ends a silent connection after two seconds
+                source.keep_alive()
+                pause.wait(0.25)
+            real.consumer.apply(batch)
+
+        source.run(take, stopping=lambda: real.recorded() == 5)  # type: ignore[arg-type]
+
+        assert delivered == 5
+
 
 class TestRelay:
     def test_finds_events_whose_transaction_committed_late(self, real: RabbitStage) -> None:

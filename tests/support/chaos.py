@@ -5,6 +5,7 @@ import struct
 import threading
 from contextlib import suppress
 from typing import Literal
+from urllib.parse import urlsplit
 
 Fault = Literal["none", "lose_answers", "silence", "refuse"]
 _RESET = struct.pack("ii", 1, 0)
@@ -15,7 +16,7 @@ class Chaos:
     Passes connections to a target until told otherwise.
 
         with Chaos(5672) as proxy:
-            url = f"amqp://guest:guest@127.0.0.1:{proxy.port}/vhost"
+            url = proxy.before("amqp://guest:guest@127.0.0.1:5672/vhost")
             proxy.fault = "lose_answers"
 
     Faults: `lose_answers` swallows what the target says, `silence` keeps connections open and passes
@@ -41,6 +42,11 @@ class Chaos:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.reset()
+
+    def before(self, url: str) -> str:
+        """The URL by which the target of `url` is reached through this proxy."""
+        parts = urlsplit(url)
+        return url.replace(f"{parts.hostname}:{parts.port}", f"127.0.0.1:{self.port}")
 
     def reset(self) -> None:
         """Break every present connection with a TCP reset."""

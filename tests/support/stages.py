@@ -129,13 +129,8 @@ class RabbitStage(Stage):
     def url(self) -> str:
         return str(self.settings.amqp_url)
 
-    @property
-    def proxied_url(self) -> str:
-        parts = urlsplit(self.url)
-        return self.url.replace(f"{parts.hostname}:{parts.port}", f"127.0.0.1:{self.proxy.port}")
-
     def broker(self) -> Broker:
-        return RabbitBroker(self.proxied_url, exchange=self.settings.exchange)
+        return RabbitBroker(self.proxy.before(self.url), exchange=self.settings.exchange)
 
     def source(self, queue: str | None = None) -> RabbitSource:
         return RabbitSource(self.url, queue=queue or self.topology.queue(GROUP), batch=BATCH)
