@@ -16,8 +16,10 @@ from services.roster.guardianships.handlers import court_order, guardianship_id_
 from services.roster.guardianships.rules import check_new_order, confirmed, lift_asked, standing
 from services.roster.guardianships.tables import court_orders, guardianships
 from services.roster.people.tables import people
+from shared.auth.projection import on_guardianship_restricted
 from shared.database.unit_of_work import UnitOfWork
 from shared.events.roster import GuardianRight, GuardianshipRestricted
+from shared.messaging.reactions import Received
 from shared.problems import NotFound
 
 Row = Mapping[str, Any]
@@ -170,7 +172,9 @@ def _bring_into_force(uow: UnitOfWork, guardianship: Row, today: date) -> bool:
         barred=left.barred,
         rights=left.rights,
     )
-    uow.emit(event, version=version)
+    envelope = uow.emit(event, version=version)
+    # The roster's own access projection hears of it in this transaction, without waiting for the event to come round.
+    on_guardianship_restricted(Received(event, envelope), uow=uow)
     return True
 
 

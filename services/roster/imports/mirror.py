@@ -7,6 +7,7 @@ it does not matter in which package a statement came.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -36,10 +37,12 @@ from shared.identifiers import stable_id
 LONGEST_NAME = 255
 
 
+@lru_cache(maxsize=1 << 16)
 def person_id_of(source: str, sourced_id: str) -> UUID:
     return stable_id("person", source, sourced_id)
 
 
+@lru_cache(maxsize=1 << 12)
 def school_id_of(source: str, sourced_id: str) -> UUID:
     return stable_id("school", source, sourced_id)
 

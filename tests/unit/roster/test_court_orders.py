@@ -16,6 +16,7 @@ from services.roster.guardianships.rules import SamePerson
 from services.roster.guardianships.tables import guardianships
 from services.roster.guardianships.ticks import keep_orders_in_force
 from services.roster.imports.mirror import person_id_of
+from shared.auth.tables import relationships
 from shared.events.roster import FULL_GUARDIAN_RIGHTS
 from shared.messaging.hosting import Tick
 from shared.problems import NotFound
@@ -66,6 +67,11 @@ class TestFiling:
         (event,) = loaded.events("restricted")
         assert (event["guardian_id"], event["student_id"]) == (str(G1), str(S1))
         assert (event["barred"], event["rights"], event["version"]) == (True, [], 2)
+
+    def test_holds_for_the_roster_s_own_routes_before_any_event_arrives(self, loaded: Roster) -> None:
+        file(loaded)
+
+        assert [(row["person_id"], row["barred"]) for row in loaded.rows(relationships)] == [(G1, True)]
 
     def test_touches_one_child_alone(self, loaded: Roster) -> None:
         file(loaded, guardian=G2)
