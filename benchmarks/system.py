@@ -91,7 +91,7 @@ class Roster:
             held = select(relationships.c.student_id, relationships.c.person_id).where(
                 relationships.c.kind == "counselor_of"
             )
-            counselors = dict(session.execute(held).tuples().all())
+            counselors = dict(session.execute(held).all())
             rows = session.execute(select(plans.c.student_id, plans.c.version, plans.c.courses)).all()
         chosen = [row for row in rows if row.student_id in counselors]
         return cls(
@@ -205,7 +205,7 @@ def _paced(deployment: Deployment, client: Client, students: Sequence[UUID]) -> 
 
 def _latencies_ms(deployment: Deployment, journeys: set[str]) -> list[float]:
     with deployment.database("plans") as database, database.reading() as session:
-        rows = session.execute(select(plan_revisions.c.correlation_id, plan_revisions.c.at)).tuples().all()
+        rows = session.execute(select(plan_revisions.c.correlation_id, plan_revisions.c.at)).all()
     committed = {str(correlation_id): at for correlation_id, at in rows}
     return [
         (datetime.fromisoformat(mail["received_at"]) - committed[mail["correlation_id"]]).total_seconds() * 1000

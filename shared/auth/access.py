@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, String, and_, cast, exists, not_, or_, select
+from sqlalchemy import Select, String, and_, bindparam, cast, exists, not_, or_, select
 from sqlalchemy.orm import Session
 
 from shared.auth.policy import GUARDIAN, guardian_right_for, relations_granting
@@ -37,6 +39,10 @@ def visible_students(principal: Principal, resource: str, action: str, now: date
 
 def person_students(person_id: UUID, resource: str, action: str, now: datetime) -> Select[tuple[UUID]]:
     """Like `visible_students`, for a person who is not asking but, say, about to be written to."""
+    return _students(person_id, resource, action, now, now.date())
+
+
+def _students(person: Any, resource: str, action: str, instant: Any, today: Any) -> Select[tuple[UUID]]:
     own = relationships
     order = relationships.alias("order")
     guardian_keeps_right = and_(
@@ -44,16 +50,16 @@ def person_students(person_id: UUID, resource: str, action: str, now: datetime) 
         # From the eighteenth birthday the rights are the student's (34 CFR 99.5).
         not_(
             exists().where(
-                access_students.c.student_id == own.c.student_id, access_students.c.rights_transfer_at <= now
+                access_students.c.student_id == own.c.student_id, access_students.c.rights_transfer_at <= instant
             )
         ),
     )
     return select(own.c.student_id).where(
-        own.c.person_id == person_id,
+        own.c.person_id == person,
         own.c.kind.in_(relations_granting(resource, action)),
         not_(own.c.ended),
-        or_(own.c.begins_on.is_(None), own.c.begins_on <= now.date()),
-        or_(own.c.ends_on.is_(None), own.c.ends_on >= now.date()),
+        or_(own.c.begins_on.is_(None), own.c.begins_on <= today),
+        or_(own.c.ends_on.is_(None), own.c.ends_on >= today),
         or_(own.c.kind != GUARDIAN, guardian_keeps_right),
         # A court order wins over every other relation the same person may have to the student.
         not_(
@@ -62,14 +68,21 @@ def person_students(person_id: UUID, resource: str, action: str, now: datetime) 
     )
 
 
+@lru_cache(maxsize=256)
+def _permission(resource: str, action: str) -> Select[tuple[UUID]]:
+    """The decision as a statement, put together once: that takes ten times as long as running it."""
+    allowed = _students(bindparam("person"), resource, action, bindparam("instant"), bindparam("today"))
+    return allowed.where(relationships.c.student_id == bindparam("student")).limit(1)
+
+
 def can(session: Session, principal: Principal, resource: str, action: str, student_id: UUID, now: datetime) -> bool:
     """The decision: may `principal` do `action` on this student's `resource`."""
     return person_can(session, principal.person_id, resource, action, student_id, now)
 
 
 def person_can(session: Session, person_id: UUID, resource: str, action: str, student_id: UUID, now: datetime) -> bool:
-    allowed = person_students(person_id, resource, action, now).where(relationships.c.student_id == student_id)
-    return session.execute(allowed.limit(1)).first() is not None
+    values = {"person": person_id, "student": student_id, "instant": now, "today": now.date()}
+    return session.execute(_permission(resource, action), values).first() is not None
 
 
 def disclose(

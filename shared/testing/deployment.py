@@ -84,6 +84,9 @@ class Deployment:
             "SIGNPOST_RATE_LIMIT_PER_S": "0",
             "SIGNPOST_ANONYMOUS_RATE_LIMIT_PER_S": "0",
             "SIGNPOST_DB_POOL_SIZE": "4",
+            # What a killed worker held is looked into soon.
+            "SIGNPOST_SEND_LEASE_S": "5",
+            "SIGNPOST_SEND_TIMEOUT_S": "2",
         }
         if self.amqp_url:
             own["SIGNPOST_AMQP_URL"] = self.amqp_url

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from services.plans.plans.tables import plan_revisions
+from services.plans.plans.tables import plan_revisions, plans
 from shared.messaging.tables import inbox, outbox
 from shared.testing.deployment import Deployment
 from tests.faults.conftest import Kills
@@ -56,9 +56,12 @@ def test_nothing_is_lost_or_doubled_when_processes_are_killed(
 
 def revisions(deployment: Deployment) -> set[tuple[object, int]]:
     with deployment.database("plans") as database, database.reading() as session:
-        rows = session.execute(select(plan_revisions.c.student_id, plan_revisions.c.version)).tuples().all()
-    assert len(rows) == len(set(rows))
-    return set(rows)
+        statement = select(plans.c.student_id, plan_revisions.c.version).join(
+            plans, plans.c.plan_id == plan_revisions.c.plan_id
+        )
+        rows = session.execute(statement).all()
+    assert len(rows) == len({tuple(row) for row in rows})
+    return {(student, version) for student, version in rows}
 
 
 def left_behind(deployment: Deployment) -> Counter[str]:
