@@ -1,7 +1,7 @@
 #!/bin/sh
 # One database and one role per service; no role may even connect to another's database.
 #
-# The postgres image runs this once, on an empty data folder. By hand, against any server of version 14 or newer:
+# The postgres image runs this once, on an empty data folder. By hand, against any server of version 15 or newer:
 #   PGHOST=... POSTGRES_USER=postgres SIGNPOST_ROSTER_DB_PASSWORD=... sh deploy/postgres/init-services.sh
 # SIGNPOST_DB_PREFIX names a second deployment on the same server; role and database are PREFIX_SERVICE.
 set -eu

@@ -43,6 +43,10 @@ class NotificationsSettings(Settings):
     send_expiry_h: float = Field(default=72.0, gt=0, description="A message older than this is not sent any more")
     link_lifetime_days: int = Field(default=30, ge=1, description="How long an acknowledge link works")
 
+    mailbox_host: str = Field(default="127.0.0.1", description="Address the local mailbox binds")
+    mailbox_name: str | None = Field(
+        default=None, description="Host name beside this machine's under which the mailbox answers, as in a container"
+    )
     mailbox_smtp_port: int = Field(default=1025, ge=0, description="Local mailbox, SMTP; 0 takes any free port")
     mailbox_http_port: int = Field(default=8025, ge=0, description="Local mailbox, page and SMS; 0 takes any free port")
 

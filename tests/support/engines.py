@@ -16,8 +16,10 @@ from kombu import Connection
 
 from tests.support.waiting import wait_until
 
-POSTGRES_PORT = 54917
-AMQP_PORT = 56917
+# pytest-xdist runs several of us at once; each starts its own.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+POSTGRES_PORT = 54917 + _WORKER
+AMQP_PORT = 56917 + _WORKER
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The mailbox as a web application, and starting all of it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import aiohttp_jinja2
 import jinja2
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from services.notifications.mailbox.rules import is_local_host, read_letter
 from services.notifications.mailbox.sms import SmsEndpoint
@@ -31,7 +31,7 @@ log = get_logger(__name__)
 def create_mailbox(settings: NotificationsSettings) -> web.Application:
     """The page, the list API and the SMS endpoint. The store closes with the application."""
     store = MailboxStore(settings.home / "mailbox.sqlite3")
-    app = web.Application(middlewares=[_local_only], client_max_size=64 * 1024)
+    app = web.Application(middlewares=[_answering_to(settings.mailbox_name)], client_max_size=64 * 1024)
     app[STORE] = store
     aiohttp_jinja2.setup(app, loader=jinja2.FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True)
     app.router.add_get("/", _list_page)
@@ -63,7 +63,7 @@ class RunningMailbox:
 
 async def start_mailbox(settings: NotificationsSettings) -> RunningMailbox:
     """
-    Start SMTP and HTTP in the running event loop, on the loopback address alone.
+    Start SMTP and HTTP in the running event loop; unless the settings say otherwise, on the loopback address alone.
 
     Raises:
         OSError: A port is taken.
@@ -72,9 +72,9 @@ async def start_mailbox(settings: NotificationsSettings) -> RunningMailbox:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, LOOPBACK, settings.mailbox_http_port)
+        site = web.TCPSite(runner, settings.mailbox_host, settings.mailbox_http_port)
         await site.start()
-        smtp = await serve_smtp(app[STORE], host=LOOPBACK, port=settings.mailbox_smtp_port)
+        smtp = await serve_smtp(app[STORE], host=settings.mailbox_host, port=settings.mailbox_smtp_port)
     except OSError:
         await runner.cleanup()
         raise
@@ -83,17 +83,20 @@ async def start_mailbox(settings: NotificationsSettings) -> RunningMailbox:
     return RunningMailbox(f"http://{LOOPBACK}:{http_port}", smtp_port, app[STORE], runner, smtp)
 
 
-@web.middleware
-async def _local_only(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    if not is_local_host(request.headers.get("Host")):
-        raise web.HTTPForbidden(text="The mailbox answers on this machine alone.")
-    response = await handler(request)
-    response.headers.setdefault("Content-Security-Policy", PAGE_POLICY)
-    response.headers.update({"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"})
-    response.headers.setdefault("Cache-Control", "no-store")
-    return response
+def _answering_to(name: str | None) -> Middleware:
+    """Refuses requests that name another machine than this one, or `name`; says what the pages may load."""
+
+    @web.middleware
+    async def local_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not is_local_host(request.headers.get("Host"), also=name):
+            raise web.HTTPForbidden(text="The mailbox answers on this machine alone.")
+        response = await handler(request)
+        response.headers.setdefault("Content-Security-Policy", PAGE_POLICY)
+        response.headers.update({"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"})
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    return local_only
 
 
 async def _list_page(request: web.Request) -> web.Response:

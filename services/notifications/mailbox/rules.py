@@ -54,7 +54,12 @@ def _body(message: EmailMessage, kind: str) -> str | None:
     return content.replace("\r\n", "\n") if isinstance(content, str) else None
 
 
-def is_local_host(host: str | None) -> bool:
-    """Whether a Host header names this machine: a page elsewhere must not reach the mailbox by another name for it."""
+def is_local_host(host: str | None, *, also: str | None = None) -> bool:
+    """
+    Whether a Host header names this machine: a page elsewhere must not reach the mailbox by another name for it.
+
+    Args:
+        also: One more name that is meant, such as that of a container.
+    """
     name = (host or "").rsplit(":", 1)[0] if not (host or "").endswith("]") else (host or "")
-    return name.lower() in ("127.0.0.1", "localhost", "[::1]")
+    return name.lower() in ("127.0.0.1", "localhost", "[::1]", also)
