@@ -66,6 +66,7 @@ def _settle(rule: TaskRule, event: Event, student_id: UUID, envelope: Envelope, 
         subject_id=rule.subject_of(event),
         event_id=envelope.id,
         facts=event.model_dump(mode="json", exclude={"student_id"}),
+        items=rule.items_of(event),
         moment=Moment(envelope.subject_version, envelope.time),
         notice=notice,
     )

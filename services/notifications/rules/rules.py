@@ -62,11 +62,16 @@ class NoticeRule(TaskNotice):
 
 
 class TaskRule(_Strict):
-    """Opens the task of a kind, or closes it; `about` is the field that ties later events to it."""
+    """
+    Opens the task of a kind, or closes it; `about` is the field that ties later events to it.
+
+    `items` is the path of a list of what exactly it is about: those an opening adds, those a closing leaves.
+    """
 
     open: TaskKind | None = None
     close: TaskKind | None = None
     about: str
+    items: str | None = None
     outcome: Outcome | None = None
     notice: TaskNotice | None = None
 
@@ -88,6 +93,15 @@ class TaskRule(_Strict):
         subject = getattr(event, self.about)
         assert isinstance(subject, UUID)
         return subject
+
+    def items_of(self, event: Event) -> frozenset[str]:
+        """Ids of the entries of `items`; empty without it."""
+        if self.items is None:
+            return frozenset()
+        value: Any = event
+        for name in self.items.split("."):
+            value = getattr(value, name)
+        return frozenset(entry.id for entry in value)
 
 
 class Rule(_Strict):
@@ -112,6 +126,8 @@ class Rule(_Strict):
                 or contract.model_fields[task.about].annotation is not UUID
             ):
                 raise ValueError(f"{self.event} has no id {task.about}")
+            if task.items is not None and not _has_path(contract, [*task.items.split("."), "id"]):
+                raise ValueError(f"{self.event} has no list {task.items} of things with an id")
         if not self.notices and not self.tasks:
             raise ValueError(f"{self.event}: nothing follows from this rule")
         return self

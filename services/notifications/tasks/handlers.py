@@ -24,7 +24,11 @@ WAITING_BATCH = 100
 
 @dataclass(frozen=True)
 class TaskCause:
-    """An event that opens or closes a task: of which kind, about what, told how."""
+    """
+    An event that opens or closes a task: of which kind, about what, told how.
+
+    `items` are what an opening adds to the task, and what a closing leaves undone.
+    """
 
     kind: str
     student_id: UUID
@@ -32,6 +36,7 @@ class TaskCause:
     event_id: UUID
     facts: Mapping[str, Any]
     moment: Moment
+    items: frozenset[str] = frozenset()
     notice: Mapping[str, Any] | None = None
 
 
@@ -41,17 +46,19 @@ def open_task(cause: TaskCause, *, uow: UnitOfWork) -> None:
 
     A merged cause updates the facts and the count and tells nobody again.
     """
-    if not _is_news(cause, uow):
+    known = _subject_of(cause, uow)
+    if _is_old_news(cause, known):
         return
+    items = cause.items | _open_items(known)
     task = _open_task_of(cause, uow)
     if task is None:
         task = _insert_task(cause, uow)
-        _note_subject(cause, uow, task_id=task.task_id, is_open=True)
+        _note_subject(cause, uow, task_id=task.task_id, is_open=True, items=items)
         counselors = counselors_in_charge(uow.session, cause.student_id, now=uow.clock.now())
         if counselors:
             _assign(task, counselors[0], uow)
         return
-    _note_subject(cause, uow, task_id=task.task_id, is_open=True)
+    _note_subject(cause, uow, task_id=task.task_id, is_open=True, items=items)
     uow.session.execute(
         update(tasks)
         .where(tasks.c.task_id == task.task_id)
@@ -65,15 +72,13 @@ def open_task(cause: TaskCause, *, uow: UnitOfWork) -> None:
 
 
 def close_task(cause: TaskCause, *, outcome: str, uow: UnitOfWork) -> None:
-    """Close the task that was opened about the same thing, unless it is open about another one too."""
-    if not _is_news(cause, uow):
+    """Close the task that was opened about the same thing, unless something of it or about another one is left."""
+    known = _subject_of(cause, uow)
+    if _is_old_news(cause, known):
         return
-    opened = uow.session.execute(
-        select(task_subjects.c.task_id).where(
-            task_subjects.c.kind == cause.kind, task_subjects.c.subject_id == cause.subject_id, task_subjects.c.is_open
-        )
-    ).scalar()
-    _note_subject(cause, uow, task_id=opened, is_open=False)
+    opened = known.task_id if known is not None and known.is_open else None
+    left = _open_items(known) & cause.items
+    _note_subject(cause, uow, task_id=opened, is_open=bool(left), items=left)
     if opened is None:
         return
     task = _locked(opened, uow)
@@ -139,22 +144,32 @@ def reassign_waiting_tasks(*, uow: UnitOfWork) -> int:
     return len(found)
 
 
-def _is_news(cause: TaskCause, uow: UnitOfWork) -> bool:
-    seen = uow.session.execute(
-        select(task_subjects.c.version, task_subjects.c.happened_at)
+def _subject_of(cause: TaskCause, uow: UnitOfWork) -> Row[Any] | None:
+    return uow.session.execute(
+        select(task_subjects)
         .where(task_subjects.c.kind == cause.kind, task_subjects.c.subject_id == cause.subject_id)
         .with_for_update()
     ).first()
-    return seen is None or not cause.moment.is_older_than(Moment(seen.version, seen.happened_at))
 
 
-def _note_subject(cause: TaskCause, uow: UnitOfWork, *, task_id: UUID | None, is_open: bool) -> None:
+def _is_old_news(cause: TaskCause, known: Row[Any] | None) -> bool:
+    return known is not None and cause.moment.is_older_than(Moment(known.version, known.happened_at))
+
+
+def _open_items(known: Row[Any] | None) -> frozenset[str]:
+    return frozenset(known.items) if known is not None and known.is_open else frozenset()
+
+
+def _note_subject(
+    cause: TaskCause, uow: UnitOfWork, *, task_id: UUID | None, is_open: bool, items: frozenset[str]
+) -> None:
     row = {
         "kind": cause.kind,
         "subject_id": cause.subject_id,
         "task_id": task_id,
         "is_open": is_open,
         "facts": dict(cause.facts),
+        "items": sorted(items),
         "version": cause.moment.version,
         "happened_at": cause.moment.happened_at,
     }

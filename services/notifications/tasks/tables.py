@@ -41,6 +41,7 @@ task_subjects = Table(
     Column("task_id", Uuid, ForeignKey("tasks.task_id")),
     Column("is_open", Boolean, nullable=False),
     Column("facts", Json),
+    Column("items", Json, nullable=False),  # what exactly is open about it, such as ids of requirements
     Column("version", Integer, nullable=False),
     Column("happened_at", UtcDateTime, nullable=False),
     Index("ix_task_subjects_task", "task_id"),

@@ -288,6 +288,7 @@ def flipped(
     version: int = 2,
     *,
     unmet: tuple[plans.UnmetRequirement, ...] = (FINANCE,),
+    new: tuple[plans.UnmetRequirement, ...] | None = None,
     cause: str = "plan",
 ) -> plans.AuditFlipped:
     return plans.AuditFlipped.model_validate(
@@ -296,7 +297,7 @@ def flipped(
             "student_id": STUDENT,
             "version": version,
             "cause": cause,
-            "standing": standing(unmet, new=unmet),
+            "standing": standing(unmet, new=unmet if new is None else new),
         }
     )
 

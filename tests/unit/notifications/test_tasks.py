@@ -61,10 +61,34 @@ class TestPlanOffTrack:
 
         [task] = stage.tasks()
         assert (task.state, task.outcome) == ("done", "repaired")
-        assert counselor_mail(stage)[-1] == "Task closed: Maya's plan is on track again"
+        assert counselor_mail(stage)[-1] == "Task closed: Maya's plan was put right"
         [done] = stage.emitted("task.done")
         assert json.loads(done.body)["outcome"] == "repaired"
         assert done.correlation_id == repair.correlation_id
+
+    def test_closes_once_what_it_is_about_is_repaired_whatever_else_the_plan_lacks(self, stage: Stage) -> None:
+        stage.receive(flipped(2, unmet=(FINANCE, ENGLISH), new=(FINANCE,)))
+        stage.receive(flipped(3, unmet=(ENGLISH,), new=()))
+
+        stage.send()
+
+        assert [task.outcome for task in stage.tasks()] == ["repaired"]
+        assert counselor_mail(stage)[-1] == "Task closed: Maya's plan was put right"
+
+    def test_stays_open_until_all_it_is_about_is_repaired(self, stage: Stage) -> None:
+        stage.receive(flipped(2, unmet=(FINANCE,)))
+        stage.receive(flipped(3, unmet=(FINANCE, ENGLISH), new=(ENGLISH,)))
+
+        stage.receive(flipped(4, unmet=(FINANCE,), new=()))
+        assert [task.state for task in stage.tasks()] == ["open"]
+
+        stage.receive(flipped(5, unmet=(), new=()))
+        assert [task.state for task in stage.tasks()] == ["done"]
+
+    def test_a_plan_still_being_built_is_nobodys_task(self, stage: Stage) -> None:
+        stage.receive(flipped(2, unmet=(FINANCE, ENGLISH), new=()))
+
+        assert stage.tasks() == []
 
     def test_a_repair_without_a_task_says_nothing(self, stage: Stage) -> None:
         stage.receive(flipped(2, unmet=()))

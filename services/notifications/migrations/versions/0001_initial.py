@@ -135,6 +135,7 @@ def _create_tasks() -> None:
         sa.Column("task_id", sa.Uuid()),
         sa.Column("is_open", sa.Boolean(), nullable=False),
         sa.Column("facts", Json),
+        sa.Column("items", Json, nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("happened_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("kind", "subject_id", name="pk_task_subjects"),
