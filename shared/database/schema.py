@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import JSON, DateTime, Dialect, Integer, Table
@@ -55,7 +56,10 @@ class Credits(TypeDecorator[Decimal]):
 
 def insert(session: Session, table: Table) -> Any:
     """The dialect's own INSERT, the one that knows ON CONFLICT."""
-    dialect = session.get_bind().dialect.name
+    return _insert(session.get_bind().dialect.name, table)
+
+
+def _insert(dialect: str, table: Table) -> Any:
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
@@ -80,11 +84,19 @@ def upsert(
     rows = [values] if isinstance(values, Mapping) else list(values)
     if not rows:
         return
-    statement = insert(session, table)
-    replaced = {name: statement.excluded[name] for name in only or rows[0] if name not in key}
-    condition = None if newer_than is None else table.c[newer_than] < statement.excluded[newer_than]
-    if replaced:
-        statement = statement.on_conflict_do_update(index_elements=list(key), set_=replaced, where=condition)
-    else:
-        statement = statement.on_conflict_do_nothing(index_elements=list(key))
-    session.execute(statement, rows)
+    dialect = session.get_bind().dialect.name
+    columns = tuple(only or (name for name in rows[0] if name not in key))
+    session.execute(_upsert(dialect, table, tuple(key), columns, newer_than), rows)
+
+
+@lru_cache(maxsize=256)
+def _upsert(dialect: str, table: Table, key: tuple[str, ...], replaced: tuple[str, ...], newer_than: str | None) -> Any:
+    """The statement, put together once: that takes several times as long as running it."""
+    statement = _insert(dialect, table)
+    if not replaced:
+        return statement.on_conflict_do_nothing(index_elements=list(key))
+    return statement.on_conflict_do_update(
+        index_elements=list(key),
+        set_={name: statement.excluded[name] for name in replaced},
+        where=None if newer_than is None else table.c[newer_than] < statement.excluded[newer_than],
+    )
