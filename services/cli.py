@@ -131,7 +131,9 @@ def topology_check() -> None:
 
 
 @keys_app.command("generate")
-def keys_generate(out: Annotated[Path, typer.Option("--out", dir_okay=False, help="File to make; never replaced")]) -> None:
+def keys_generate(
+    out: Annotated[Path, typer.Option("--out", dir_okay=False, help="File to make; never replaced")],
+) -> None:
     """Make signing, sealing and link keys. Give the file to the services as SIGNPOST_KEYS_FILE."""
     if out.exists():
         _fail(f"{out} exists; replacing keys would make all tokens, links and sealed contacts unreadable.")

@@ -16,7 +16,9 @@ from shared.messaging import dead_letters
 from shared.problems import Problem
 from shared.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Events that could not be applied: look, try again, or give up with a reason.")
+app = typer.Typer(
+    no_args_is_help=True, help="Events that could not be applied: look, try again, or give up with a reason."
+)
 
 Service = Annotated[str | None, typer.Option("--service", "-s", help=f"One of {', '.join(SERVICES)}; default all")]
 Ids = Annotated[list[UUID], typer.Argument(metavar="EVENT_ID...", help="As `list` shows them")]
@@ -90,9 +92,7 @@ def discard(
 
 def _apply(event_ids: Sequence[UUID], service: str | None, action: Callable[[UnitOfWork, list[UUID]], int]) -> int:
     """Do `action` in each service with those of the ids it has; refuse if nobody has one of them."""
-    wanted = {
-        database: [each for each in event_ids if _has(database, each)] for database in _databases(service)
-    }
+    wanted = {database: [each for each in event_ids if _has(database, each)] for database in _databases(service)}
     missing = set(event_ids) - {each for ids in wanted.values() for each in ids}
     if missing:
         _fail(f"Not parked or dead anywhere: {', '.join(sorted(map(str, missing)))}. Nothing was changed.")

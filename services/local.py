@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from services.notifications.settings import NotificationsSettings
 from services.sample_district import NotProjected, load_sample_district
 from services.web_process import serving_all, stop_signal
 from shared.database.migrations import migrate
-from shared.settings import Settings
+from shared.settings import EMBEDDED_DEFAULT_HOME, Settings
 from shared.telemetry.logs import configure_logs, get_logger
 from shared.telemetry.traces import configure_traces
 
@@ -224,17 +225,13 @@ def _environment(settings: Settings) -> dict[str, str]:
 def _announce(
     settings: Settings, shown: Demonstration, gateway_url: str, mailbox_url: str, worker_pid: int, *, seconds: float
 ) -> None:
-    cast = shown.cast
     engine = "embedded: SQLite, in-process broker, local mailbox" if settings.is_embedded else "RabbitMQ and databases"
     lines = [
         f"ready {gateway_url}  ({engine}; {seconds:.1f} s)",
         "",
         f"A plan was changed; its notice was delivered {shown.seconds * 1000:.0f} ms later: see the mailbox. Then try:",
         "",
-        f"  TOKEN=$(.venv/bin/signpost token --as counselor:{cast.counselor_id})",
-        f'  curl -s -H "Authorization: Bearer $TOKEN" {gateway_url}/v1/students/{cast.student_id}/plan',
-        f'  curl -s -H "Authorization: Bearer $TOKEN" {gateway_url}/v1/journeys/{shown.correlation_id}',
-        f'  curl -s -H "Authorization: Bearer $TOKEN" {gateway_url}/v1/tasks',
+        *(f"  {line}" for line in _curl_lines(settings, shown, gateway_url)),
         "",
         f"  Mailbox   {mailbox_url}",
         f"  API       {gateway_url}/docs",
@@ -244,6 +241,14 @@ def _announce(
         "Ctrl-C stops it.",
     ]
     typer.echo("\n".join(lines))
+
+
+def _curl_lines(settings: Settings, shown: Demonstration, gateway_url: str) -> list[str]:
+    """What a newcomer pastes next: the plan, what the change led to, and the counselor's tasks."""
+    home = "" if settings.home == EMBEDDED_DEFAULT_HOME else f"SIGNPOST_HOME={shlex.quote(str(settings.home))} "
+    token = f"{home}{shlex.quote(sys.argv[0])} token --as counselor:{shown.cast.counselor_id}"
+    paths = (f"/v1/students/{shown.cast.student_id}/plan", f"/v1/journeys/{shown.correlation_id}", "/v1/tasks")
+    return [f'curl -s -H "Authorization: Bearer $({token})" {gateway_url}{path}' for path in paths]
 
 
 def _memory_mb(worker_pid: int) -> float:

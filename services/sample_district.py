@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -25,6 +24,7 @@ from services.mentorship.settings import MentorshipSettings
 from services.notifications.people.tables import recipients
 from services.plans.catalog.tables import courses
 from services.plans.commands import load_plans
+from services.plans.plans.tables import plans
 from services.plans.settings import PlansSettings
 from services.plans.students.tables import students as plan_students
 from services.roster.guardianships.court_orders import file_order
@@ -71,7 +71,7 @@ def load_sample_district(settings: Settings, *, students: int, say: Callable[[st
     say("Taking over the students' four-year plans")
     load_plans(files["plans"], source=source, settings=settings.specialized(PlansSettings), total=students)
     _await_quiet(settings)
-    _cast(files, source=source, settings=settings).write(settings)
+    _cast(source=source, settings=settings).write(settings)
 
 
 def _load_roster(files: dict[str, Path], settings: Settings) -> tuple[str, int]:
@@ -144,18 +144,13 @@ def _count(database: Database, table: Table) -> int:
         return session.execute(select(func.count()).select_from(table)).scalar_one()
 
 
-def _cast(files: dict[str, Path], *, source: str, settings: Settings) -> Cast:
-    """The first family, and a course of half a credit that the student has yet to take."""
+def _cast(*, source: str, settings: Settings) -> Cast:
+    """The first family, and a course that the student has yet to take and cannot graduate without."""
     student_id = stable_id("person", source, SHOWN_STUDENT)
-    catalog = {each["code"]: each for each in json.loads(files["catalog"].read_text())["courses"]}
-    plan = next(_plans(files["plans"]))
-    course = next(
-        change
-        for change in plan["changes"]
-        if change["state"] == "planned" and Decimal(str(catalog[change["code"]]["credits"])) == Decimal("0.5")
-    )
-    with _opened("gateway", settings) as database, database.reading() as session:
+    with _opened("plans", settings) as database, database.reading() as session:
+        document = session.execute(select(plans.c.document).where(plans.c.student_id == student_id)).scalar_one()
         links = session.execute(select(relationships).where(relationships.c.student_id == student_id)).all()
+    course = _indispensable(json.loads(document))
     by_kind: dict[str, UUID] = {link.kind: link.person_id for link in links}
     return Cast(
         student_id=student_id,
@@ -167,9 +162,19 @@ def _cast(files: dict[str, Path], *, source: str, settings: Settings) -> Cast:
     )
 
 
-def _plans(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open() as file:
-        yield from (json.loads(line.strip().rstrip(",")) for line in file if line.startswith('{"student'))
+def _indispensable(plan: dict[str, Any]) -> dict[str, Any]:
+    """The last planned course without which its requirement is short; nothing can build on it."""
+    lines = {line["id"]: line for line in plan["audit"]["requirements"]}
+    for course in reversed(plan["courses"]):
+        line = lines.get(course["counts_toward"])
+        if (
+            course["state"] == "planned"
+            and line
+            and line["credits_planned"] - course["credits"] < line["credits_needed"]
+        ):
+            found: dict[str, Any] = course
+            return found
+    raise LookupError("every planned course of the first student is more than is needed")
 
 
 @contextmanager
