@@ -1,44 +1,61 @@
-"""Keeps the relationship projection from roster events; every service applies these, each in its own database."""
+"""
+Keeps the relationship projection from roster events; every service applies these, each in its own database.
 
-from collections.abc import Mapping
+Some events tell the whole state of a link, others one part of it: a court order says what rights are left and not
+until when the link lasts. Events come in any order, so each part keeps the version that spoke of it last. One version
+for the whole row would let an order that arrives first hide the link's last day, or an end hide the order before it.
+"""
+
+from collections.abc import Collection, Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Table, case
+
 from shared.auth.policy import GUARDIAN, SELF
 from shared.auth.tables import access_students, relationships
-from shared.database.schema import upsert
+from shared.database.schema import insert_into
 from shared.database.unit_of_work import UnitOfWork
 from shared.events import roster
 from shared.messaging.reactions import Received
 
+# By the column that keeps its version: what an event may speak of alone.
+_PARTS: Mapping[Table, Mapping[str, tuple[str, ...]]] = {
+    relationships: {
+        "dates_version": ("begins_on", "ends_on"),
+        "rights_version": ("rights", "barred"),
+        "ended_version": ("ended",),
+    },
+    access_students: {"transfer_version": ("rights_transfer_at",), "enrolled_version": ("enrolled",)},
+}
+_EVERYTHING = tuple(_PARTS[relationships])
+_UNSAID = 0
+
 
 def on_student(received: Received[roster.StudentEnrolled | roster.StudentChanged], *, uow: UnitOfWork) -> None:
     student, version = received.event, received.envelope.subject_version
-    upsert(
-        uow.session,
-        access_students,
-        {
-            "student_id": student.student_id,
-            "rights_transfer_at": student.rights_transfer_at,
-            "enrolled": True,
-            "version": version,
-        },
-        key=["student_id"],
-        newer_than="version",
-    )
-    _relate(uow, student.student_id, student.student_id, student.student_id, SELF, version=version)
+    row = {
+        "student_id": student.student_id,
+        "rights_transfer_at": student.rights_transfer_at,
+        "enrolled": True,
+        "transfer_version": version,
+        "enrolled_version": version,
+    }
+    _note(uow, access_students, row)
+    _relate(uow, student.student_id, student.student_id, student.student_id, SELF, says=_EVERYTHING, version=version)
 
 
 def on_student_withdrawn(received: Received[roster.StudentWithdrawn], *, uow: UnitOfWork) -> None:
-    uow.session.execute(
-        access_students.update()
-        .where(
-            access_students.c.student_id == received.event.student_id,
-            access_students.c.version < received.envelope.subject_version,
-        )
-        .values(enrolled=False, version=received.envelope.subject_version)
-    )
+    row = {
+        "student_id": received.event.student_id,
+        "rights_transfer_at": None,
+        "enrolled": False,
+        "transfer_version": _UNSAID,
+        "enrolled_version": received.envelope.subject_version,
+    }
+    _note(uow, access_students, row)
 
 
 def on_guardianship_granted(received: Received[roster.GuardianshipGranted], *, uow: UnitOfWork) -> None:
@@ -49,6 +66,7 @@ def on_guardianship_granted(received: Received[roster.GuardianshipGranted], *, u
         link.guardian_id,
         link.student_id,
         GUARDIAN,
+        says=_EVERYTHING,
         version=received.envelope.subject_version,
         rights=list(link.rights),
         barred=link.barred,
@@ -65,10 +83,10 @@ def on_guardianship_restricted(received: Received[roster.GuardianshipRestricted]
         link.guardian_id,
         link.student_id,
         GUARDIAN,
+        says=("rights_version",),
         version=received.envelope.subject_version,
         rights=list(link.rights),
         barred=link.barred,
-        replaced=("rights", "barred", "version"),
     )
 
 
@@ -80,9 +98,9 @@ def on_guardianship_revoked(received: Received[roster.GuardianshipRevoked], *, u
         link.guardian_id,
         link.student_id,
         GUARDIAN,
+        says=("ended_version",),
         version=received.envelope.subject_version,
         ended=True,
-        replaced=("ended", "version"),
     )
 
 
@@ -94,6 +112,7 @@ def on_caseload_assigned(received: Received[roster.CaseloadAssigned], *, uow: Un
         link.staff_id,
         link.student_id,
         f"{link.relation}_of",
+        says=_EVERYTHING,
         version=received.envelope.subject_version,
         begins_on=link.begins_on,
         ends_on=link.ends_on,
@@ -108,9 +127,9 @@ def on_caseload_ended(received: Received[roster.CaseloadEnded], *, uow: UnitOfWo
         link.staff_id,
         link.student_id,
         f"{link.relation}_of",
+        says=("ended_version",),
         version=received.envelope.subject_version,
         ended=True,
-        replaced=("ended", "version"),
     )
 
 
@@ -133,13 +152,13 @@ def _relate(
     student_id: UUID,
     kind: str,
     *,
+    says: Collection[str],
     version: int,
     rights: list[str] | None = None,
     barred: bool = False,
     ended: bool = False,
     begins_on: date | None = None,
     ends_on: date | None = None,
-    replaced: tuple[str, ...] | None = None,
 ) -> None:
     row = {
         "relationship_id": relationship_id,
@@ -151,6 +170,22 @@ def _relate(
         "ended": ended,
         "begins_on": begins_on,
         "ends_on": ends_on,
-        "version": version,
+        **{part: version if part in says else _UNSAID for part in _EVERYTHING},
     }
-    upsert(uow.session, relationships, row, key=["relationship_id"], newer_than="version", only=replaced)
+    _note(uow, relationships, row)
+
+
+def _note(uow: UnitOfWork, table: Table, row: Mapping[str, Any]) -> None:
+    uow.session.execute(_noting(uow.session.get_bind().dialect.name, table), row)
+
+
+@lru_cache
+def _noting(dialect: str, table: Table) -> Any:
+    """Insert a row, or take from it those parts of which it speaks and knows something newer."""
+    statement = insert_into(dialect, table)
+    replaced = {}
+    for part, columns in _PARTS[table].items():
+        is_newer = statement.excluded[part] > table.c[part]
+        for name in (part, *columns):
+            replaced[name] = case((is_newer, statement.excluded[name]), else_=table.c[name])
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=replaced)

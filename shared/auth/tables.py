@@ -6,7 +6,8 @@ from shared.database.schema import NAMING, Json, UtcDateTime
 
 access_metadata = MetaData(naming_convention=NAMING)
 
-# One row per person, student and kind of relation; kept from roster events, newest version wins.
+# One row per person, student and kind of relation; kept from roster events. Each part has the version of the event
+# that last spoke of it, 0 if none has (shared/auth/projection.py).
 relationships = Table(
     "relationships",
     access_metadata,
@@ -19,7 +20,9 @@ relationships = Table(
     Column("ended", Boolean, nullable=False),
     Column("begins_on", Date),
     Column("ends_on", Date),
-    Column("version", Integer, nullable=False),
+    Column("dates_version", Integer, nullable=False),
+    Column("rights_version", Integer, nullable=False),
+    Column("ended_version", Integer, nullable=False),
     Index("ix_relationships_person", "person_id", "student_id"),
     Index("ix_relationships_student", "student_id"),
 )
@@ -31,7 +34,8 @@ access_students = Table(
     Column("student_id", Uuid, primary_key=True),
     Column("rights_transfer_at", UtcDateTime),
     Column("enrolled", Boolean, nullable=False),
-    Column("version", Integer, nullable=False),
+    Column("transfer_version", Integer, nullable=False),
+    Column("enrolled_version", Integer, nullable=False),
 )
 
 # Reads of a student's record by somebody outside the school's staff and the family (ACCESS: disclosure).

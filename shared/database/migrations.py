@@ -122,7 +122,9 @@ def create_shared_tables_v1() -> None:
         sa.Column("ended", sa.Boolean(), nullable=False),
         sa.Column("begins_on", sa.Date()),
         sa.Column("ends_on", sa.Date()),
-        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("dates_version", sa.Integer(), nullable=False),
+        sa.Column("rights_version", sa.Integer(), nullable=False),
+        sa.Column("ended_version", sa.Integer(), nullable=False),
     )
     op.create_index("ix_relationships_person", "relationships", ["person_id", "student_id"])
     op.create_index("ix_relationships_student", "relationships", ["student_id"])
@@ -131,7 +133,8 @@ def create_shared_tables_v1() -> None:
         sa.Column("student_id", sa.Uuid(), primary_key=True),
         sa.Column("rights_transfer_at", UtcDateTime()),
         sa.Column("enrolled", sa.Boolean(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("transfer_version", sa.Integer(), nullable=False),
+        sa.Column("enrolled_version", sa.Integer(), nullable=False),
     )
     op.create_table(
         "disclosure_log",

@@ -11,6 +11,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
+from shared.database.deferred import DeferredUpserts
+
+DEFERRED = "deferred_upserts"  # where a session keeps what it holds back, in its `info`
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_name)s",
     "uq": "uq_%(table_name)s_%(column_0_name)s",
@@ -56,10 +59,11 @@ class Credits(TypeDecorator[Decimal]):
 
 def insert(session: Session, table: Table) -> Any:
     """The dialect's own INSERT, the one that knows ON CONFLICT."""
-    return _insert(session.get_bind().dialect.name, table)
+    return insert_into(session.get_bind().dialect.name, table)
 
 
-def _insert(dialect: str, table: Table) -> Any:
+def insert_into(dialect: str, table: Table) -> Any:
+    """The same where there is no session yet: for a statement put together once and kept."""
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
@@ -75,6 +79,9 @@ def upsert(
     """
     Insert rows, or replace those with the same key.
 
+    While a batch of events is applied the rows may be held back, to be written with those of
+    other events; see DeferredUpserts.
+
     Args:
         key: Columns of the unique key that tells rows apart.
         newer_than: Column by which an existing row is replaced only by a higher value;
@@ -85,18 +92,31 @@ def upsert(
     if not rows:
         return
     dialect = session.get_bind().dialect.name
-    columns = tuple(only or (name for name in rows[0] if name not in key))
-    session.execute(_upsert(dialect, table, tuple(key), columns, newer_than), rows)
+    shape = (tuple(rows[0]), tuple(key), newer_than, None if only is None else tuple(only))
+    statement = _upsert_statement(dialect, table, *shape)
+    deferred: DeferredUpserts | None = session.info.get(DEFERRED)
+    if deferred is None:
+        session.execute(statement, rows)
+    else:
+        deferred.add(table, statement, rows)
 
 
-@lru_cache(maxsize=256)
-def _upsert(dialect: str, table: Table, key: tuple[str, ...], replaced: tuple[str, ...], newer_than: str | None) -> Any:
-    """The statement, put together once: that takes several times as long as running it."""
+@lru_cache(maxsize=512)
+def _upsert_statement(
+    dialect: str,
+    table: Table,
+    columns: tuple[str, ...],
+    key: tuple[str, ...],
+    newer_than: str | None,
+    only: tuple[str, ...] | None,
+) -> Any:
     statement = _insert(dialect, table)
+    replaced = {name: statement.excluded[name] for name in only or columns if name not in key}
     if not replaced:
-        return statement.on_conflict_do_nothing(index_elements=list(key))
-    return statement.on_conflict_do_update(
-        index_elements=list(key),
-        set_={name: statement.excluded[name] for name in replaced},
-        where=None if newer_than is None else table.c[newer_than] < statement.excluded[newer_than],
-    )
+        return statement.on_conflict_do_nothing(index_elements=key)
+    condition = None if newer_than is None else table.c[newer_than] < statement.excluded[newer_than]
+    return statement.on_conflict_do_update(index_elements=key, set_=replaced, where=condition)
+
+
+def _insert(dialect: str, table: Table) -> Any:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)

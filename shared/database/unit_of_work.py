@@ -8,6 +8,8 @@ from uuid import UUID, uuid4
 from sqlalchemy.orm import Session
 
 from shared.clock import Clock
+from shared.database.deferred import DeferredUpserts
+from shared.database.schema import DEFERRED
 from shared.events.contract import Event
 from shared.events.envelope import Envelope
 from shared.messaging.tables import outbox
@@ -43,6 +45,11 @@ class UnitOfWork:
         self._rows: list[dict[str, object]] = []
         self._flushed = 0
         self._after_commit: list[Callable[[], None]] = []
+        self._deferred: DeferredUpserts | None = None
+
+    def defer_upserts(self) -> None:
+        """From now on write the upserts of many events together; for whoever applies a batch."""
+        self._deferred = self.session.info[DEFERRED] = DeferredUpserts(self.session)
 
     def emit(self, event: Event, *, version: int, caused_by: Envelope | None = None) -> Envelope:
         """
@@ -81,10 +88,14 @@ class UnitOfWork:
     def attempt(self) -> Iterator[None]:
         """A savepoint: on an exception what was done inside is undone, events included, and the exception goes on."""
         rows, actions = len(self._rows), len(self._after_commit)
+        self._write_deferred()
         try:
             with self.session.begin_nested():
                 yield
+                self._write_deferred()
         except BaseException:
+            if self._deferred:
+                self._deferred.forget()
             del self._rows[rows:]
             del self._after_commit[actions:]
             raise
@@ -112,3 +123,7 @@ class UnitOfWork:
     def committed(self) -> None:
         for action in self._after_commit:
             action()
+
+    def _write_deferred(self) -> None:
+        if self._deferred:
+            self._deferred.write()
