@@ -7,7 +7,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -169,8 +168,6 @@ class _Dispatcher:
                     return earlier
             content = _parsed(route.body, body) if route.body else body
             reply = route.function(self._call(route, request, principal, uow.session, uow, content))
-            # Kept with the answer, so that a repeated request is told the journey that did take place.
-            reply = replace(reply, headers={**reply.headers, CORRELATION_ID: str(uow.cause.correlation_id)})
             # Kept with the answer, so that a repeated request is told the journey of the first.
             reply = replace(reply, headers={**reply.headers, CORRELATION_ID: str(uow.cause.correlation_id)})
             if key is not None and route.access.kind != "public":
