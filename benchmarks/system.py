@@ -47,9 +47,7 @@ class Round:
 
 
 def main() -> None:
-    print(
-        f"System: {STUDENTS} students, {CHANGES} plan changes by {CLIENTS} clients through the gateway, all on this machine;"
-    )
+    print(f"System: {STUDENTS} students, {CHANGES} plan changes by {CLIENTS} clients through the gateway,")
     print(f"then {PACED_PER_S} changes/s for {PACED_S} s. Median of {ROUNDS} rounds (lowest to highest).\n")
     for engine in available_engines():
         with _deployed(engine) as (deployment, roster):
