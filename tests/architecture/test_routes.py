@@ -26,6 +26,8 @@ OPEN_TO_ANYONE_SIGNED_IN = {
     "GET /v1/requirement-sets/{key}": "ACCESS: every role reads the catalog, its rules included",
     "GET /v1/requirement-sets/{rule_set}/{track}": "ACCESS: every role reads the catalog, its rules included",
     "GET /v1/home": "put together from other routes in the caller's name; each of them decides",
+    "GET /v1/events": "each event is authorized by its student, the token's scopes or, for operations, stripped",
+    "GET /v1/events/stream": "as for the page, decided anew for each portion sent",
     "GET /v1/journeys/{correlation_id}": "the student is found in the journey itself, then authorized by relationship",
     "GET /v1/relationship-files/{relationship_file_id}": "entries filtered by visible students; other roles get 404",
     "POST /v1/matches/{match_id}/approve": "the path names a match; authorized by the match's student",
