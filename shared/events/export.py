@@ -9,12 +9,13 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from shared.events.contract import Event, contracts, producer_of
+from shared.events.personal import KEYWORD
 
 SCHEMAS = Path(__file__).parent / "schemas"
 EXAMPLES = Path(__file__).parent / "examples"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # Words for people; everything else in a schema changes what a reader accepts or what a value means.
-ANNOTATIONS = frozenset({"title", "description", "examples", "$schema", "$id", "$defs"})
+ANNOTATIONS = frozenset({"title", "description", "examples", "$schema", "$id", "$defs", KEYWORD})
 
 Schema = Mapping[str, Any]
 
