@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
+from services.gateway.asyncapi.routes import add_asyncapi_routes
 from services.gateway.docs.description import TITLE, VERSION, ApiDescription
 from services.gateway.docs.routes import DESCRIPTION, add_docs_routes, openapi
 from services.gateway.edge import Edge
@@ -49,6 +50,7 @@ def create_app(
     app.router.add_get(KEY_SET_PATH, _key_set(settings))
     feed.add_feed_routes(app)
     add_docs_routes(app)
+    add_asyncapi_routes(app)
     add_page_routes(app, settings)
     add_proxy_routes(app)
     app.cleanup_ctx.append(_reaching_upstreams(settings))

@@ -55,11 +55,14 @@ UNDECLARED = {
     "GET /openapi.json": "the description of the API",
     "GET /.well-known/jwks.json": "public keys",
     "GET /docs": "the description of the API as a page",
+    "GET /asyncapi": "the description of the events as a page",
+    "GET /asyncapi.json": "the description of the events",
+    "GET /schemas/{event_type}.json": "the schemas that events name; they are in the repository as well",
     "GET /": "the landing page: links and no data",
     "GET /a/{token}": "the page behind a signed link; notifications verifies the link",
     "POST /a/{token}/acknowledge": "the button on that page; notifications verifies the link",
 }
-STATIC = ("/docs/", "/pages/")
+STATIC = ("/docs/", "/asyncapi/", "/pages/")
 
 
 def declared() -> Iterator[Route]:
