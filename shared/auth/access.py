@@ -100,6 +100,12 @@ def person_can(session: Session, person_id: UUID, resource: str, action: str, st
     return session.execute(_permission(resource, action), values).first() is not None
 
 
+def is_student(session: Session, student_id: UUID) -> bool:
+    """Whether the roster has ever told of this student."""
+    known = select(access_students.c.student_id).where(access_students.c.student_id == student_id)
+    return session.execute(known).first() is not None
+
+
 def disclose(
     session: Session, principal: Principal, *, student_id: UUID, resource: str, reason: str | None, now: datetime
 ) -> None:

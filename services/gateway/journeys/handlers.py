@@ -110,7 +110,7 @@ def _viewer(session: Session, principal: Principal, facts: Iterable[Fact], *, no
 
     if not concerned:
         return Viewer(principal.person_id, reads=(), oversees=())
-    return Viewer(principal.person_id, reads=allowed("journeys", "read"), oversees=allowed("tasks", "write"))
+    return Viewer(principal.person_id, reads=allowed("journeys", "read"), oversees=allowed("notices", "write"))
 
 
 def _surroundings(session: Session, student_ids: Collection[UUID], zone: ZoneInfo) -> dict[UUID, Surroundings]:

@@ -42,8 +42,8 @@ class Viewer:
     """
     Who asks, and what they may do about the students of the journey.
 
-    `reads` are students whose journeys they may read; `oversees` those whose tasks they
-    may work on, which is to say the counselor's and the case manager's.
+    `reads` are students whose journeys they may read; `oversees` those whose people they
+    may write to, which is to say the counselor's and the case manager's.
     """
 
     person_id: UUID
