@@ -43,6 +43,13 @@ class GatewaySettings(Settings):
         default=5.0, ge=0, description="Quiet time after which a fact that may lead to nothing counts as settled"
     )
     journey_days: int = Field(default=400, ge=1, description="How long journeys are kept: a school year and some")
+    feed_poll_s: float = Field(default=0.1, gt=0, description="Pause between looks for new events, by all streams")
+    feed_heartbeat_s: float = Field(default=15.0, gt=0, description="Longest silence of a stream")
+    feed_patience_s: float = Field(
+        default=10.0, gt=0, description="A stream ends whose reader reads nothing for so long"
+    )
+    feed_streams: int = Field(default=1_000, ge=1, description="Streams one gateway process keeps open")
+    feed_streams_per_person: int = Field(default=8, ge=1, description="Of these, for one person or integrator")
     link_token_lifetime_s: int = Field(default=60, ge=1, description="Life of the token minted behind a verified link")
 
     def upstream_urls(self) -> dict[str, str]:

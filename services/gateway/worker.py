@@ -1,9 +1,10 @@
 """The gateway's worker: hears of everything, and writes it down for journeys."""
 
+from services.gateway.feed.handlers import give_positions
 from services.gateway.journeys import consumers, handlers
 from services.gateway.settings import GatewaySettings
 from shared.events.contract import contracts
-from shared.messaging.hosting import EventService, reaction
+from shared.messaging.hosting import EventService, every, reaction
 from shared.messaging.periodic import Periodic
 
 
@@ -14,4 +15,5 @@ class GatewayService(EventService):
     settings_class = GatewaySettings
 
     log_every_event = tuple(reaction(contract, consumers.on_any_event) for contract in contracts().values())
+    give_positions = every(1.0, give_positions)
     forget_old_journeys = Periodic(3600.0, handlers.forget_old_journeys, after_batches=False)

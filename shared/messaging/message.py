@@ -1,5 +1,6 @@
 """An event on the wire, as every broker carries it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from shared.events.contract import Event
 from shared.events.envelope import CONTENT_TYPE, HEADER_PREFIX, Envelope
+from shared.events.upcasting import NoWay, Payload, upcast
 from shared.identifiers import stable_id
 from shared.messaging.reactions import Received
 
@@ -52,6 +54,8 @@ class Message:
 
     def received(self, contract: type[Event]) -> Received[Event]:
         """
+        The event as `contract` tells it; one written in an older version is upcast before.
+
         Raises:
             Unreadable: The envelope or the body does not fit the contract. Names fields, never values.
         """
@@ -59,9 +63,27 @@ class Message:
             raise Unreadable(f"content type {self.content_type!r}, expected {CONTENT_TYPE!r}")
         envelope = self.envelope()
         try:
-            return Received(contract.model_validate_json(self.body), envelope)
+            if envelope.type == contract.event_type:
+                return Received(contract.model_validate_json(self.body), envelope)
+            event = contract.model_validate_json(json.dumps(self._upcast(contract)))
+            return Received(event, envelope.model_copy(update={"type": contract.event_type}))
         except ValidationError as error:
             raise Unreadable(f"{self.event_type}: {_where(error)}") from None
+
+    def _upcast(self, contract: type[Event]) -> Payload:
+        """
+        Raises:
+            Unreadable: No upcaster leads to the contract, or one of them stumbled over the payload.
+        """
+        try:
+            return upcast(json.loads(self.body), written_as=self.event_type, wanted=contract.event_type)
+        except NoWay as error:
+            raise Unreadable(str(error)) from None
+        except Exception as error:
+            # Its text may quote the payload; the class alone says enough.
+            raise Unreadable(
+                f"{self.event_type}: not upcast to v{contract.event_type.rpartition('.v')[2]}: {type(error).__name__}"
+            ) from None
 
 
 def _where(error: ValidationError) -> str:

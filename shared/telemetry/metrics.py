@@ -38,6 +38,12 @@ DEAD_LETTERS = Gauge("signpost_dead_letters", "Events given up on until a person
 # Messages handed to providers, by channel and outcome. Rejections rising: check the provider account and the addresses.
 MESSAGES_SENT = Counter("signpost_messages", "Messages handed to a provider", ["channel", "outcome"])
 
+# Streams of the event feed that are open. At SIGNPOST_FEED_STREAMS further readers are refused: add gateway processes.
+FEED_STREAMS = Gauge("signpost_feed_streams", "Open streams of the event feed")
+
+# Streams that ended, by reason. Many `too-slow`: those readers cannot keep up and should read pages instead.
+FEED_STREAMS_ENDED = Counter("signpost_feed_streams_ended", "Streams of the event feed that ended", ["reason"])
+
 
 def render_metrics() -> bytes:
     """All metrics of this process in the Prometheus text format."""
