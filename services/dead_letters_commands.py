@@ -8,11 +8,14 @@ from uuid import UUID
 import typer
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import inspect
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.composition import SERVICES
-from shared.database.database import Database, DatabaseAway
+from shared.database.database import Database
 from shared.database.unit_of_work import UnitOfWork
 from shared.messaging import dead_letters
+from shared.messaging.tables import inbox
 from shared.problems import Problem
 from shared.settings import Settings
 
@@ -121,9 +124,12 @@ def _databases(service: str | None) -> list[Database]:
     databases = [Database.open(settings, each) for each in ([service] if service else SERVICES)]
     try:
         for database in databases:
-            database.ping()
-    except DatabaseAway as error:
-        _fail(f"The database cannot be reached ({error}). Is SIGNPOST_DATABASE_URL or SIGNPOST_HOME right?")
+            if not inspect(database.engine).has_table(inbox.name):
+                _fail(f"The database of {database.service} is not set up. Next: signpost migrate {database.service}")
+    except SQLAlchemyError as error:
+        _fail(
+            f"The database cannot be reached ({type(error).__name__}). Check SIGNPOST_DATABASE_URL or SIGNPOST_HOME."
+        )
     return databases
 
 

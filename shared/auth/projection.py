@@ -16,7 +16,7 @@ from sqlalchemy import Table, case
 
 from shared.auth.policy import GUARDIAN, SELF
 from shared.auth.tables import access_students, relationships
-from shared.database.schema import insert_into
+from shared.database.schema import insert_into, write
 from shared.database.unit_of_work import UnitOfWork
 from shared.events import roster
 from shared.messaging.reactions import Received
@@ -176,7 +176,7 @@ def _relate(
 
 
 def _note(uow: UnitOfWork, table: Table, row: Mapping[str, Any]) -> None:
-    uow.session.execute(_noting(uow.session.get_bind().dialect.name, table), row)
+    write(uow.session, table, _noting(uow.session.get_bind().dialect.name, table), [row])
 
 
 @lru_cache

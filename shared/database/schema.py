@@ -93,7 +93,16 @@ def upsert(
         return
     dialect = session.get_bind().dialect.name
     shape = (tuple(rows[0]), tuple(key), newer_than, None if only is None else tuple(only))
-    statement = _upsert_statement(dialect, table, *shape)
+    write(session, table, _upsert_statement(dialect, table, *shape), rows)
+
+
+def write(session: Session, table: Table, statement: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """
+    Execute an upsert of one's own, or hold it back where `upsert` would.
+
+    Args:
+        statement: The same object each time, with the columns of `rows` as its parameters.
+    """
     deferred: DeferredUpserts | None = session.info.get(DEFERRED)
     if deferred is None:
         session.execute(statement, rows)
@@ -110,13 +119,9 @@ def _upsert_statement(
     newer_than: str | None,
     only: tuple[str, ...] | None,
 ) -> Any:
-    statement = _insert(dialect, table)
+    statement = insert_into(dialect, table)
     replaced = {name: statement.excluded[name] for name in only or columns if name not in key}
     if not replaced:
         return statement.on_conflict_do_nothing(index_elements=key)
     condition = None if newer_than is None else table.c[newer_than] < statement.excluded[newer_than]
     return statement.on_conflict_do_update(index_elements=key, set_=replaced, where=condition)
-
-
-def _insert(dialect: str, table: Table) -> Any:
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)

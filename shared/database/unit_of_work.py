@@ -115,6 +115,7 @@ class UnitOfWork:
         A transaction of very many events calls it now and then itself, so that they need not all be
         held in memory; never inside `attempt`, which undoes only what is still held.
         """
+        self._write_deferred()
         if self._rows:
             self.session.execute(outbox.insert(), self._rows)
             self._flushed += len(self._rows)

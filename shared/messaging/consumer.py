@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from opentelemetry.trace import SpanKind
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, String, Uuid, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from shared.clock import Clock
 from shared.database.database import Database, is_away, is_conflict
@@ -116,6 +117,7 @@ class Consumer:
     def _apply_together(self, batch: Sequence[tuple[Message, Received[Event]]]) -> None:
         with self._database.transaction() as uow:
             fresh = self._take(uow, [message for message, _ in batch])
+            uow.defer_upserts()
             for _, received in batch:
                 if received.envelope.id in fresh:
                     self._react(received, uow)
@@ -166,20 +168,20 @@ class Consumer:
 
     def _take(self, uow: UnitOfWork, messages: Sequence[Message]) -> set[Any]:
         """Write the ids to the inbox; those that were not in it yet."""
-        now = self._clock.now()
-        rows = [
-            {
-                "consumer": self._group,
-                "event_id": message.event_id,
-                "type": _plain(message.event_type)[:120],
-                "state": APPLIED,
-                "received_at": now,
-                "attempts": 1,
-            }
-            for message in messages
-        ]
-        statement = insert(uow.session, inbox).on_conflict_do_nothing().returning(inbox.c.event_id)
-        return set(uow.session.execute(statement, rows).scalars())
+        ids = [message.event_id for message in messages]
+        types = [_plain(message.event_type)[:120] for message in messages]
+        statement = insert(uow.session, inbox)
+        rest = {"consumer": self._group, "state": APPLIED, "received_at": self._clock.now(), "attempts": 1}
+        if self._database.is_sqlite:
+            fresh = statement.on_conflict_do_nothing().returning(inbox.c.event_id)
+            rows = [{"event_id": event_id, "type": kind, **rest} for event_id, kind in zip(ids, types, strict=True)]
+            return set(uow.session.execute(fresh, rows).scalars())
+        # Two parameters, whatever the size of the batch.
+        arrays = func.unnest(literal(ids, ARRAY(Uuid)), literal(types, ARRAY(String)))
+        given = arrays.table_valued("id", "type").render_derived()
+        columns = {"event_id": given.c.id, "type": given.c.type, **{name: literal(it) for name, it in rest.items()}}
+        fresh = statement.from_select(list(columns), select(*columns.values())).on_conflict_do_nothing()
+        return set(uow.session.execute(fresh.returning(inbox.c.event_id)).scalars())
 
     def _react(self, received: Received[Event], uow: UnitOfWork) -> None:
         envelope = received.envelope

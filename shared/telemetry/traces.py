@@ -70,10 +70,11 @@ def span(
     A span, child of the traceparent `parent` where given, else of the present one.
 
     Exceptions are recorded by class alone: their text may hold personal data.
-    Where nobody looks at spans, none is made: the trace's id is passed on, and that is all.
+    Where nobody looks at spans, none is made: a request's trace id is, and it is passed on.
     """
-    if parent and not _exporters:
-        with trace.use_span(_remote(parent), record_exception=False, set_status_on_exception=False) as passed_on:
+    if not _exporters and (parent or kind is not SpanKind.SERVER):
+        passed_on = _remote(parent) if parent else trace.get_current_span()
+        with trace.use_span(passed_on, record_exception=False, set_status_on_exception=False):
             yield passed_on
         return
     context = _propagator.extract({"traceparent": parent}) if parent else None
