@@ -34,9 +34,7 @@ class Periodic:
     finish: Callable[[Tick], None] | None = None
 
 
-def every(
-    interval_s: float, run: Callable[[Tick], int], *, finish: Callable[[Tick], None] | None = None
-) -> Periodic:
+def every(interval_s: float, run: Callable[[Tick], int], *, finish: Callable[[Tick], None] | None = None) -> Periodic:
     """
     Declare periodic work of a worker.
 

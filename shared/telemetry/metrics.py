@@ -41,7 +41,7 @@ MESSAGES_SENT = Counter("signpost_messages", "Messages handed to a provider", ["
 # Webhooks tried, by outcome. One integrator's failures are theirs to mend; all failing at once: look at our way out.
 WEBHOOKS_SENT = Counter("signpost_webhooks", "Webhooks tried", ["outcome"])
 
-# Endpoints of integrators that nothing is sent to any more. Tell the owner; `signpost webhooks list` says which and why.
+# Endpoints of integrators nothing is sent to any more. Tell the owner; `signpost webhooks list` says which and why.
 WEBHOOKS_DISABLED = Counter("signpost_webhook_endpoints_disabled", "Webhook endpoints disabled", ["reason"])
 
 

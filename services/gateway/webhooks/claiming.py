@@ -193,9 +193,7 @@ def _in_flight(session: Session) -> dict[UUID, int]:
 
 
 def _may_be_sent_to(now: datetime) -> ColumnElement[bool]:
-    return and_(
-        endpoints.c.state == "active", or_(endpoints.c.rest_until.is_(None), endpoints.c.rest_until <= now)
-    )
+    return and_(endpoints.c.state == "active", or_(endpoints.c.rest_until.is_(None), endpoints.c.rest_until <= now))
 
 
 def _due(now: datetime) -> ColumnElement[bool]:

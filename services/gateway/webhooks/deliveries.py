@@ -34,10 +34,13 @@ RESENT_AT_ONCE = 10_000
 
 def fan_out(envelope: Envelope, *, uow: UnitOfWork) -> None:
     """Queue an event for every endpoint that is sent its type. Paused ones get it once they go on."""
-    for endpoint in _subscribed(uow):
-        if rules.is_sent(envelope.type, events=endpoint.events, allowed=endpoint.allowed_events):
-            row = _row(uow, endpoint.endpoint_id, envelope.id, envelope.type, envelope.traceparent)
-            uow.session.execute(insert(uow.session, deliveries).values(row).on_conflict_do_nothing())
+    rows = [
+        _row(uow, endpoint.endpoint_id, envelope.id, envelope.type, envelope.traceparent)
+        for endpoint in _subscribed(uow)
+        if _wants(endpoint, envelope.type)
+    ]
+    if rows:
+        uow.session.execute(insert(uow.session, deliveries).on_conflict_do_nothing(), rows)
 
 
 def queue_test(endpoint_id: UUID, *, uow: UnitOfWork) -> UUID:

@@ -41,9 +41,7 @@ def add_endpoint(call: Call[schemas.EndpointDraft]) -> Reply:
     return _shown(call, row, status=201)
 
 
-@routes.get(
-    _PATH, summary="Endpoints one may know of", query=PageQuery, reply=schemas.EndpointList, access=_SEEN
-)
+@routes.get(_PATH, summary="Endpoints one may know of", query=PageQuery, reply=schemas.EndpointList, access=_SEEN)
 def list_endpoints(call: Call[None]) -> Reply:
     """An integrator's own, or all for administrators and operations, who see neither addresses nor patterns."""
     limit = limit_of(call.query)
@@ -96,9 +94,7 @@ def remove_endpoint(call: Call[None]) -> Reply:
 )
 def approve_endpoint(call: Call[schemas.Approval]) -> Reply:
     """Says which event types it may be sent. Its owner chooses among them."""
-    row = handlers.approve(
-        call.uuid("endpoint_id"), call.body.allowed_events, principal=call.principal, uow=call.uow
-    )
+    row = handlers.approve(call.uuid("endpoint_id"), call.body.allowed_events, principal=call.principal, uow=call.uow)
     return _shown(call, row)
 
 
@@ -108,9 +104,7 @@ def pause_endpoint(call: Call[None]) -> Reply:
     return _shown(call, handlers.pause(call.uuid("endpoint_id"), principal=call.principal, uow=call.uow))
 
 
-@routes.post(
-    _ONE + "/resume", summary="Resume", reply=schemas.Endpoint, access=_SEEN, problems=[Conflict, NotYours]
-)
+@routes.post(_ONE + "/resume", summary="Resume", reply=schemas.Endpoint, access=_SEEN, problems=[Conflict, NotYours])
 def resume_endpoint(call: Call[None]) -> Reply:
     """
     After a pause, or after it was disabled and is mended.
@@ -149,9 +143,7 @@ def rotate_secret(call: Call[schemas.Rotation]) -> Reply:
     return _shown(call, _endpoint(call))
 
 
-@routes.post(
-    _ONE + "/test", summary="Send a test event", reply=schemas.Tested, access=_MANAGED, problems=[Conflict]
-)
+@routes.post(_ONE + "/test", summary="Send a test event", reply=schemas.Tested, access=_MANAGED, problems=[Conflict])
 def send_test(call: Call[None]) -> Reply:
     """Of type `gateway.webhook.tested.v1`; sent at once, signed and tried again like any other."""
     endpoint = _endpoint(call)
@@ -178,9 +170,7 @@ def list_deliveries(call: Call[None]) -> Reply:
     return Reply(schemas.DeliveryList(items=items, next=more))
 
 
-@routes.get(
-    _ONE + "/deliveries/{event_id}", summary="One delivery", reply=schemas.DeliveryDetail, access=_SEEN
-)
+@routes.get(_ONE + "/deliveries/{event_id}", summary="One delivery", reply=schemas.DeliveryDetail, access=_SEEN)
 def read_delivery(call: Call[None]) -> Reply:
     """With every try: when, how long, which status, which address."""
     return Reply(reading.read_delivery(call.session, _endpoint(call).endpoint_id, call.uuid("event_id")))

@@ -69,9 +69,7 @@ def matches(pattern: str, event_type: str) -> bool:
         return False
     if wanted[-1] == "*" and len(words) > len(wanted):
         words = words[: len(wanted)]
-    return len(wanted) == len(words) and all(
-        want in ("*", word) for want, word in zip(wanted, words, strict=True)
-    )
+    return len(wanted) == len(words) and all(want in ("*", word) for want, word in zip(wanted, words, strict=True))
 
 
 def is_sent(event_type: str, *, events: Iterable[str], allowed: Iterable[str]) -> bool:
@@ -94,8 +92,8 @@ def checked_patterns(patterns: Collection[str], *, known: Collection[str]) -> li
     for pattern in patterns:
         if not _PATTERN.match(pattern) or not any(matches(pattern, each) for each in known):
             raise PatternUnknown(
-                f"{pattern[:80]!r} fits no event. Write a type such as 'plans.plan.revised.v1', or '*' for words of it: "
-                "'plans.plan.*'. Guardians' links must be named: 'roster.guardianship.*'.",
+                f"{pattern[:80]!r} fits no event. Write a type such as 'plans.plan.revised.v1', or '*' for words of "
+                "it: 'plans.plan.*'. Guardians' links must be named: 'roster.guardianship.*'.",
                 pattern=pattern[:80],
             )
     return list(dict.fromkeys(patterns))
@@ -125,11 +123,9 @@ def checked_url(url: str, *, allow_local: bool, ports: Collection[int]) -> Split
         raise UrlRefused("The address must have no user, password or fragment; receivers check the signature.")
     if parsed.scheme != "https" and not (allow_local and parsed.scheme == "http"):
         raise UrlRefused("The address must begin with https://.")
-    if not allow_local and (port or 443) not in ports:
+    if not allow_local and (443 if port is None else port) not in ports:
         raise UrlRefused(f"The port must be one of {', '.join(map(str, sorted(ports)))}.")
-    if (":" in host or host.replace(".", "").isdigit()) and (
-        reason := refusal_of(host, allow_loopback=allow_local)
-    ):
+    if (":" in host or host.replace(".", "").isdigit()) and (reason := refusal_of(host, allow_loopback=allow_local)):
         raise UrlRefused(f"The address is not on the public internet ({reason.replace('_', ' ')}).")
     return parsed
 
@@ -200,7 +196,7 @@ def after(ledger: Ledger, attempt: Attempt, *, now: datetime, jitter: float) -> 
     """
     attempts = ledger.attempts + 1
     if attempt.delivered:
-        return Ledger(DELIVERED, attempts, None, now)
+        return Ledger("delivered", attempts, None, now)
     if attempt.outcome == GONE or attempts >= len(SCHEDULE_S):
         return Ledger("failed", attempts, None, now, attempt.outcome)
     wait_s = max(SCHEDULE_S[attempts] * (1 + JITTER * jitter), attempt.retry_after_s or 0.0)

@@ -2,7 +2,20 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, UniqueConstraint, Uuid, func, select, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    String,
+    Table,
+    UniqueConstraint,
+    Uuid,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.orm import Session
 
 from services.gateway.tables import metadata
@@ -68,7 +81,9 @@ deliveries = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
     UniqueConstraint("endpoint_id", "event_id", name="uq_webhook_deliveries_endpoint_event"),
-    Index("ix_webhook_deliveries_due", "endpoint_id", "next_attempt_at", postgresql_where=_QUEUED, sqlite_where=_QUEUED),
+    Index(
+        "ix_webhook_deliveries_due", "endpoint_id", "next_attempt_at", postgresql_where=_QUEUED, sqlite_where=_QUEUED
+    ),
     Index("ix_webhook_deliveries_sending", "claimed_until", postgresql_where=_SENDING, sqlite_where=_SENDING),
     Index("ix_webhook_deliveries_log", "endpoint_id", "created_at"),
     Index("ix_webhook_deliveries_age", "created_at"),

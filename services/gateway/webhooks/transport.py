@@ -74,6 +74,8 @@ class Transport:
         connection.sendall(_request(target, headers, body))
         with closing(HTTPResponse(connection, method="POST")) as response:
             response.begin()
+            if exchange.is_over:  # cut off by the deadline in the midst of the headers
+                raise TimeoutError
             came = outcome_of(response.status, response.getheader("Retry-After"), now=self._clock.now())
             with suppress(OSError, HTTPException, ValueError):  # the status is the answer; the words are not read
                 response.read(ANSWER_BYTES)
