@@ -1,24 +1,19 @@
 """One POST: to the address that was checked, within its time, whatever the other side does."""
 
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from services.gateway.webhooks.transport import Transport
 from shared.testing import FakeClock
+from tests.support.certificates import tls_contexts
 from tests.support.receivers import Answer, Receiver, receiver, resolving
 
 PUBLIC = "93.184.215.14"
@@ -195,7 +190,7 @@ class TestAddresses:
 class TestEncryption:
     def test_the_certificate_must_be_of_the_name(self, tmp_path: Path) -> None:
         """Connected by address; name in SNI, Host and the certificate check."""
-        server, client = _contexts(tmp_path, x509.DNSName("hooks.example.org"))
+        server, client = tls_contexts(tmp_path, x509.DNSName("hooks.example.org"))
         names: list[str | None] = []
         server.sni_callback = lambda _, name, __: names.append(name)
         with receiver(tls=server) as hooks:
@@ -210,12 +205,12 @@ class TestEncryption:
         assert names == ["hooks.example.org", "other.example.org"]
 
     def test_a_literal_address_is_checked_against_the_certificate(self, tmp_path: Path) -> None:
-        server, client = _contexts(tmp_path, x509.IPAddress(IPv4Address("127.0.0.1")))
+        server, client = tls_contexts(tmp_path, x509.IPAddress(IPv4Address("127.0.0.1")))
         with receiver(tls=server) as hooks:
             assert local(tls=client).post(hooks.url, {}, b"{}").outcome == "delivered"
 
     def test_a_certificate_nobody_vouches_for_is_refused(self, tmp_path: Path) -> None:
-        server, _ = _contexts(tmp_path, x509.IPAddress(IPv4Address("127.0.0.1")))
+        server, _ = tls_contexts(tmp_path, x509.IPAddress(IPv4Address("127.0.0.1")))
         with receiver(tls=server) as hooks:
             assert local().post(hooks.url, {}, b"{}").outcome == "certificate_refused"
 
@@ -238,26 +233,3 @@ def _connections(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
     monkeypatch.setattr("services.gateway.webhooks.transport.socket.socket", Refusing)
     return connected
-
-
-def _contexts(folder: Path, name: x509.GeneralName) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's context with a certificate for `name`, and a client's that trusts it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([name]), critical=False)
-        .sign(key, SHA256())
-    )
-    (folder / "certificate.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
-    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
-    return server, ssl.create_default_context(cafile=str(folder / "certificate.pem"))
