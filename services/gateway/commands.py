@@ -17,6 +17,7 @@ from shared.auth.access import Principal
 from shared.database.database import Database, DatabaseAway
 from shared.identifiers import stable_id
 from shared.problems import NotFound, Problem
+from shared.telemetry.logs import configure_logs
 
 webhooks_app = typer.Typer(no_args_is_help=True, help="Events sent to integrators' own addresses.")
 
@@ -101,6 +102,7 @@ def disable(endpoint_id: EndpointId) -> None:
 @contextmanager
 def _database() -> Iterator[tuple[Database, GatewaySettings]]:
     settings = GatewaySettings()
+    configure_logs(service="gateway", level="WARNING")
     database = Database.open(settings, "gateway")
     try:
         yield database, settings

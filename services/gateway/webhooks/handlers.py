@@ -21,11 +21,9 @@ from shared.auth.access import Principal
 from shared.database.unit_of_work import UnitOfWork
 from shared.events.contract import contracts
 from shared.problems import Conflict, InvalidInput, PreconditionFailed
-from shared.telemetry.logs import get_logger
 
 MOST_PER_OWNER = 20
 _ADMIN = "district_admin"
-log = get_logger(__name__)
 
 
 class TooManyEndpoints(Conflict):
@@ -199,7 +197,6 @@ def rotate_secret(
 def read_secret(session: Session, endpoint: Row[Any], *, settings: GatewaySettings, now: datetime) -> schemas.Secret:
     """The newest secret of an endpoint, in clear, for its owner or an administrator."""
     [newest, *earlier] = live_secrets(session, endpoint.endpoint_id, now)
-    log.info("webhook_secret_read", endpoint_id=str(endpoint.endpoint_id))
     return schemas.Secret(
         secret=Vault.from_settings(settings).unlock(newest.locked),
         created_at=newest.created_at,

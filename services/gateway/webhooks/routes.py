@@ -10,11 +10,13 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.webhooks import deliveries, handlers, reading, schemas
 from services.gateway.webhooks.rules import NotYours, PatternUnknown, UrlRefused
 from shared.problems import Conflict, InvalidInput, PreconditionFailed, PreconditionRequired
+from shared.telemetry.logs import get_logger
 from shared.web.pagination import PageQuery, cursor_of, limit_of, position_of
 from shared.web.routes import Call, Reply, Routes, staff
 
 routes = Routes(service="gateway", tag="webhooks")
 
+log = get_logger(__name__)
 _PATH = "/v1/webhooks"
 _ONE = _PATH + "/{endpoint_id}"
 _MANAGED = staff("integrator", "district_admin")
@@ -117,7 +119,10 @@ def resume_endpoint(call: Call[None]) -> Reply:
 @routes.get(_ONE + "/secret", summary="The secret in use", reply=schemas.Secret, access=_MANAGED)
 def read_secret(call: Call[None]) -> Reply:
     """Each reading is logged. After a rotation it is the new one."""
-    return _secret(call)
+    endpoint = _endpoint(call)
+    document = handlers.read_secret(call.session, endpoint, settings=_settings(call), now=call.now)
+    log.info("webhook_secret_read", endpoint_id=str(endpoint.endpoint_id), by=str(call.principal.person_id))
+    return Reply(document, headers={"Cache-Control": "no-store"})
 
 
 @routes.post(
@@ -231,11 +236,6 @@ def _endpoint(call: Call[Any]) -> Row[Any]:
 def _shown(call: Call[Any], row: Row[Any], *, status: int = 200) -> Reply:
     document = reading.endpoint_document(row, call.principal.role)
     return Reply(document, status=status, etag=str(document.version))
-
-
-def _secret(call: Call[Any]) -> Reply:
-    document = handlers.read_secret(call.session, _endpoint(call), settings=_settings(call), now=call.now)
-    return Reply(document, headers={"Cache-Control": "no-store"})
 
 
 def _position(call: Call[Any]) -> tuple[datetime, UUID] | None:
