@@ -32,7 +32,8 @@ CHANGES = 400
 ROUNDS = 3
 PACED_PER_S = 50
 PACED_S = 8
-COURSE = "ART-101"
+WRITTEN_STUDENTS = 80
+COURSE = "ENG-250"
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class Client:
         if roster.has_course[student]:
             change: dict[str, Any] = {"action": "drop", "code": COURSE}
         else:
-            change = {"action": "add", "code": COURSE, "grade": 12, "term": "YEAR"}
+            change = {"action": "add", "code": COURSE, "grade": 12, "term": "S2"}
         answer = self._session.post(
             f"{self._deployment.gateway_url}/v1/students/{student}/plan/changes",
             json={"changes": [change]},
@@ -171,9 +172,9 @@ def _changeable(client: Client, roster: Roster) -> list[UUID]:
         except RuntimeError:
             continue
         able.append(student)
-        if len(able) == 80:
-            break
-    return able
+        if len(able) == WRITTEN_STUDENTS:
+            return able
+    raise RuntimeError(f"only {len(able)} plans take {COURSE}")
 
 
 def _run(client: Client, students: Sequence[UUID], count: int) -> None:

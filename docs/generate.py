@@ -9,7 +9,6 @@ import argparse
 import importlib
 import re
 import sys
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -21,11 +20,11 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 REFERENCE = REPOSITORY / "docs" / "reference"
 sys.path.insert(0, str(REPOSITORY))
 
-from services.composition import SERVICES, worker_class  # noqa: E402
-from shared.auth.projection import ACCESS_REACTIONS  # noqa: E402
-from shared.events.contract import contracts, producer_of  # noqa: E402
-from shared.events.export import schema_of  # noqa: E402
-from shared.messaging.reactions import Reaction  # noqa: E402
+from services.composition import SERVICES  # noqa: E402
+from services.event_registry import RegisteredEvent, registry  # noqa: E402
+from shared.events.asyncapi import asyncapi_document  # noqa: E402
+from shared.events.export import rendered, schema_of  # noqa: E402
+from shared.events.personal import KEYWORD  # noqa: E402
 from shared.settings import Settings  # noqa: E402
 from shared.telemetry import metrics  # noqa: E402
 
@@ -84,34 +83,38 @@ def _choices(annotation: Any) -> str:
 
 
 def events_page() -> str:
-    every = contracts()
-    listeners = _listeners()
+    every = registry()
     shapes: dict[str, Schema] = {}
     parts = [
         "What the services say to one another, and all that they say. Each event is one CloudEvents 1.0 message in",
         "AMQP binary mode; its type is also its routing key on the exchange `signpost.events`. The metadata around the",
         "body is in `shared/events/envelope.py`. Events tell of people by id; what is sealed is encrypted",
-        "([decision 3](../decisions/0003-sealed-personal-data.md)). The gateway hears every event, for journeys.",
+        "([decision 3](../decisions/0003-sealed-personal-data.md)). The gateway hears every event, for journeys and",
+        "the [event feed](../how-to/read-the-event-feed.md).",
+        "",
+        "`personal` says what of a field is about a person: `id` points to one, `record` is from the education record",
+        "with all that is in it, `sealed` is encrypted. As AsyncAPI: [asyncapi.json](asyncapi.json), shown at",
+        "`/asyncapi` of a running gateway.",
         "",
         table(
             "event",
             "says",
             "heard by",
             rows=(
-                (f"[`{type_}`](#{_anchor(type_)})", _summary(contract), ", ".join(listeners[type_]) or "the gateway")
-                for type_, contract in every.items()
+                (f"[`{type_}`](#{_anchor(type_)})", _summary(event.contract), _listeners(event))
+                for type_, event in every.items()
             ),
         ),
     ]
-    for type_, contract in every.items():
-        schema = schema_of(contract)
+    for type_, event in every.items():
+        schema = schema_of(event.contract)
         shapes |= schema.get("$defs", {})
         parts += [
             f"## `{type_}`",
             "",
-            " ".join((contract.__doc__ or "").split()),
+            event.says,
             "",
-            f"Published by {producer_of(type_)}; ordered by the version of its `{contract.subject_field}`. "
+            f"Published by {event.producer}; ordered by the version of its `{event.contract.subject_field}`. "
             f"[Schema](../../shared/events/schemas/{type_}.json), "
             f"[example](../../shared/events/examples/{type_}.json).",
             "",
@@ -123,16 +126,10 @@ def events_page() -> str:
     return page("Events", "shared/events/ and services/*/worker.py", *parts)
 
 
-def _listeners() -> Mapping[str, list[str]]:
+def _listeners(event: RegisteredEvent) -> str:
     """Which services do something about an event, beside the gateway, which writes all of them down."""
-    listeners: dict[str, list[str]] = defaultdict(list)
-    for contract in ACCESS_REACTIONS:
-        listeners[contract.event_type].append("every service (who may see whom)")
-    for service in SERVICES:
-        for declared in vars(worker_class(service)).values():
-            if isinstance(declared, Reaction):
-                listeners[declared.contract.event_type].append(service)
-    return listeners
+    access = ["every service (who may see whom)"] if event.projects_access else []
+    return ", ".join([*access, *(service for service in event.consumers if service != "gateway")]) or "the gateway"
 
 
 def _fields_table(schema: Schema) -> str:
@@ -140,9 +137,15 @@ def _fields_table(schema: Schema) -> str:
     return table(
         "field",
         "type",
+        "personal",
         "meaning",
         rows=(
-            (f"`{name}`", _type(field) + ("" if name in required else ", optional"), _meaning(field))
+            (
+                f"`{name}`",
+                _type(field) + ("" if name in required else ", optional"),
+                field.get(KEYWORD, ""),
+                _meaning(field),
+            )
             for name, field in schema.get("properties", {}).items()
         ),
     )
@@ -204,7 +207,17 @@ def _metric_rows() -> Iterator[tuple[str, str, str, str]]:
         yield f"`{name}`", type(metric).__name__.lower(), labels, comment
 
 
-PAGES = {"settings.md": settings_page, "events.md": events_page, "metrics.md": metrics_page}
+def asyncapi_file() -> str:
+    consumers = {type_: event.consumers for type_, event in registry().items()}
+    return rendered(asyncapi_document(consumers))
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "events.md": events_page,
+    "metrics.md": metrics_page,
+    "asyncapi.json": asyncapi_file,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -106,6 +106,7 @@ def migrate(service: Annotated[str | None, typer.Argument(metavar="[SERVICE]", h
 def token(
     who: Annotated[str, typer.Option("--as", metavar="ROLE:ID", help=f"Role: {', '.join(sorted(ROLES))}")],
     hours: Annotated[float, typer.Option(min=0.01, max=24 * 30, help="How long it holds")] = 12,
+    scope: Annotated[str, typer.Option(help="What an integrator may read, such as 'events:plans.plan.*'")] = "",
 ) -> None:
     """A token for local use, signed with this deployment's own key."""
     role, _, person = who.partition(":")
@@ -115,7 +116,8 @@ def token(
         person_id = UUID(person)
     except ValueError:
         _fail(f"{person!r} is no id. Write --as {role}:ID with the person's Signpost id, a UUID.")
-    typer.echo(issue_token(Settings(), role=role, person_id=person_id, lifetime_s=int(hours * 3600)))
+    lifetime_s = int(hours * 3600)
+    typer.echo(issue_token(Settings(), role=role, person_id=person_id, lifetime_s=lifetime_s, scope=scope))
 
 
 @topology_app.command("apply")

@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     traces_file: Path | None = Field(default=None, description="Append spans to this file as JSON lines")
     outbox_batch: int = Field(default=500, ge=1)
     consumer_batch: int = Field(default=200, ge=1)
-    max_attempts: int = Field(default=10, ge=1, description="Tries before a parked event is a dead letter")
+    max_attempts: int = Field(default=16, ge=1, description="Tries before a parked event is a dead letter")
     outbox_days: int = Field(default=30, ge=1, description="Days a published event stays in the outbox")
     inbox_days: int = Field(default=90, ge=1, description="Days an applied event is recognised if it comes again")
     idempotency_days: int = Field(default=7, ge=1, description="Days an answer is kept for a repeated request")

@@ -5,9 +5,11 @@ from typing import Any
 
 from aiohttp import web
 
+from services.gateway.asyncapi.routes import add_asyncapi_routes
 from services.gateway.docs.description import TITLE, VERSION, ApiDescription
 from services.gateway.docs.routes import DESCRIPTION, add_docs_routes, openapi
 from services.gateway.edge import Edge
+from services.gateway.feed import routes as feed
 from services.gateway.health.routes import readyz
 from services.gateway.home import routes as home
 from services.gateway.journeys.routes import routes as journey_routes
@@ -47,7 +49,9 @@ def create_app(
     Edge(settings).guard(app)
     app.router.add_get(home.PATH, home.read_home)
     app.router.add_get(KEY_SET_PATH, _key_set(settings))
+    feed.add_feed_routes(app)
     add_docs_routes(app)
+    add_asyncapi_routes(app)
     add_page_routes(app, settings)
     add_proxy_routes(app)
     app.cleanup_ctx.append(_reaching_upstreams(settings))
@@ -66,7 +70,8 @@ def _reaching_upstreams(settings: GatewaySettings) -> Callable[[web.Application]
 
 
 def _own_description(database: Database) -> dict[str, Any]:
-    declared = [*journey_routes, *webhook_routes, home.DESCRIBED, *dead_letter_routes("gateway", database)]
+    by_hand = [home.DESCRIBED, feed.DESCRIBED_PAGE, feed.DESCRIBED_STREAM]
+    declared = [*journey_routes, *webhook_routes, *by_hand, *dead_letter_routes("gateway", database)]
     return openapi_document(declared, title=TITLE, version=VERSION)
 
 

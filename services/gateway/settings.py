@@ -54,6 +54,13 @@ class GatewaySettings(Settings):
     webhook_concurrency: int = Field(default=64, ge=1, description="Webhooks a worker sends at the same time")
     webhook_endpoint_concurrency: int = Field(default=8, ge=1, description="The same to one endpoint, by all workers")
     webhook_log_days: int = Field(default=30, ge=1, description="How long deliveries and their attempts are kept")
+    feed_poll_s: float = Field(default=0.1, gt=0, description="Pause between looks for new events, by all streams")
+    feed_heartbeat_s: float = Field(default=15.0, gt=0, description="Longest silence of a stream")
+    feed_patience_s: float = Field(
+        default=10.0, gt=0, description="A stream ends whose reader reads nothing for so long"
+    )
+    feed_streams: int = Field(default=1_000, ge=1, description="Streams one gateway process keeps open")
+    feed_streams_per_person: int = Field(default=8, ge=1, description="Of these, for one person or integrator")
     link_token_lifetime_s: int = Field(default=60, ge=1, description="Life of the token minted behind a verified link")
 
     def upstream_urls(self) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The gateway's worker: hears of everything, and writes it down for journeys."""
 
+from services.gateway.feed.handlers import give_positions
 from services.gateway.journeys import consumers, handlers
 from services.gateway.settings import GatewaySettings
 from services.gateway.webhooks import consumers as webhooks
@@ -22,4 +23,5 @@ class GatewayService(EventService):
     queue_webhooks = tuple(reaction(contract, webhooks.on_any_event) for contract in contracts().values())
     deliver_webhooks = every(1.0, _deliver, finish=_deliver.finish)
     forget_old_webhooks = Periodic(3600.0, forget_old, after_batches=False)
+    give_positions = every(1.0, give_positions)
     forget_old_journeys = Periodic(3600.0, handlers.forget_old_journeys, after_batches=False)

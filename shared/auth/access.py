@@ -1,5 +1,6 @@
 """One decision and one filter: which students a person may act on, from the service's own projection."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -40,6 +41,20 @@ def visible_students(principal: Principal, resource: str, action: str, now: date
 def person_students(person_id: UUID, resource: str, action: str, now: datetime) -> Select[tuple[UUID]]:
     """Like `visible_students`, for a person who is not asking but, say, about to be written to."""
     return _students(person_id, resource, action, now, now.date())
+
+
+def persons_allowed(
+    resource: str, action: str, student_ids: Collection[UUID], now: datetime
+) -> Select[tuple[UUID, UUID]]:
+    """
+    The filter the other way round: everybody who may do `action`, with the student.
+
+    For sending what happened to many readers at once, where asking for each would cost too much.
+    """
+    anybody = _students(relationships.c.person_id, resource, action, now, now.date())
+    return anybody.where(relationships.c.student_id.in_(student_ids)).with_only_columns(
+        relationships.c.person_id, relationships.c.student_id
+    )
 
 
 def _students(person: Any, resource: str, action: str, instant: Any, today: Any) -> Select[tuple[UUID]]:
@@ -83,6 +98,12 @@ def can(session: Session, principal: Principal, resource: str, action: str, stud
 def person_can(session: Session, person_id: UUID, resource: str, action: str, student_id: UUID, now: datetime) -> bool:
     values = {"person": person_id, "student": student_id, "instant": now, "today": now.date()}
     return session.execute(_permission(resource, action), values).first() is not None
+
+
+def is_student(session: Session, student_id: UUID) -> bool:
+    """Whether the roster has ever told of this student."""
+    known = select(access_students.c.student_id).where(access_students.c.student_id == student_id)
+    return session.execute(known).first() is not None
 
 
 def disclose(

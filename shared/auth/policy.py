@@ -30,10 +30,11 @@ POLICY: Mapping[str, Grants] = {
     "contacts": _grants(self=f"{R} {W}", counselor_of=R, case_manager_of=R),
     "restrictions": _grants(counselor_of=R, case_manager_of=R),
     "notices": _grants(self=R, guardian_of=R, counselor_of=f"{R} {W}", case_manager_of=f"{R} {W}"),
-    "tasks": _grants(self=R, counselor_of=f"{R} {W}", case_manager_of=f"{R} {W}", teacher_of=R),
+    # Write covers everybody's tasks about the student; read alone, the caller's own.
+    "tasks": _grants(self=R, counselor_of=f"{R} {W}", case_manager_of=R, teacher_of=R),
     "matches": _grants(self=R, guardian_of=R, counselor_of=f"{R} {W} {APPROVE}", case_manager_of=R),
     "mentor_thread": _grants(self=f"{R} {W}", guardian_of=R, counselor_of=R, case_manager_of=R),
-    "relationship_file": _grants(self=R, guardian_of=R, counselor_of=f"{R} {W}", case_manager_of=R, teacher_of=R),
+    "relationship_file": _grants(self=R, counselor_of=f"{R} {W}", case_manager_of=R, teacher_of=R),
     "journeys": _grants(self=R, guardian_of=R, counselor_of=R, case_manager_of=R),
 }
 
@@ -44,7 +45,7 @@ GUARDIAN_RIGHT: Mapping[tuple[str, str], str] = {
 }
 
 # Resources a district administrator may read when naming a reason; each such read is disclosed.
-READABLE_WITH_REASON = frozenset({"student", "plan", "mentor_thread"})
+READABLE_WITH_REASON = frozenset({"student", "plan", "mentor_thread", "contacts", "restrictions"})
 
 
 def relations_granting(resource: str, action: str) -> frozenset[str]:

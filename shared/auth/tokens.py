@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections import OrderedDict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
@@ -117,13 +118,25 @@ class TokenVerifier:
                 leeway=CLOCK_SKEW_S,
                 options={"require": ["exp", "sub", "aud", "iss"]},
             )
-        except jwt.ExpiredSignatureError:
-            raise TokenExpired from None
-        except (jwt.InvalidSignatureError, jwt.InvalidAudienceError, jwt.InvalidIssuerError) as error:
-            raise TokenForged(str(error)) from None
         except jwt.InvalidTokenError as error:
-            raise TokenMalformed(str(error)) from None
+            raise self._refusal(token, error) from None
         return claims
+
+    def _refusal(self, token: str, error: jwt.InvalidTokenError) -> Unauthenticated:
+        """What is wrong with a token whose key is known, and what would be right."""
+        match error:
+            case jwt.ExpiredSignatureError():  # found after the signature: its claims can be told
+                ended = jwt.decode(token, options={"verify_signature": False})["exp"]
+                return TokenExpired(f"It held until {datetime.fromtimestamp(ended, UTC).isoformat()}; get a new one.")
+            case jwt.InvalidAlgorithmError():
+                return TokenForged(f"It must be signed with {' or '.join(ALGORITHMS)}, by the key it names.")
+            case jwt.InvalidSignatureError():
+                return TokenForged("Its signature was not made by the key it names.")
+            case jwt.InvalidAudienceError():
+                return TokenForged(f"Its `aud` must be {self._audience!r}: get one for this service.")
+            case jwt.InvalidIssuerError():
+                return TokenForged(f"Its `iss` must be {self._issuer!r}.")
+        return TokenMalformed(f"{error}.")
 
     async def _refetched(self, key_id: str) -> jwt.PyJWK | None:
         """Look again where keys are published, as one may have been rotated; at most every 30 s."""

@@ -1,11 +1,13 @@
 """Contracts of the catalog: the courses a school offers and the rules a plan is checked against."""
 
 from decimal import Decimal
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.events.contract import Event
+from shared.events.personal import ClusterName, CourseCode, NotPersonal, PublishedText, RuleName, Slug
 
 
 class MinimumGrade(BaseModel):
@@ -13,30 +15,32 @@ class MinimumGrade(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    codes: tuple[str, ...]
-    grade: str = Field(description="Lowest letter that counts", examples=["C"])
+    codes: tuple[CourseCode, ...]
+    grade: Annotated[str, NotPersonal("a rule's threshold, not somebody's mark")] = Field(
+        description="Lowest letter that counts", examples=["C"]
+    )
 
 
 class CourseChanged(Event, type="catalog.course.changed.v1", subject="course_id"):
     """A course is new or its facts changed; carries the whole new state. Ordered by the course's version."""
 
     course_id: UUID
-    code: str
-    title: str
-    department: str
+    code: CourseCode
+    title: PublishedText
+    department: PublishedText
     credits: Decimal = Field(description="In the district's unit; a year-long course is usually 1", ge=0)
     grades: tuple[int, ...] = Field(description="Grade levels that may take it, ascending")
-    terms: tuple[str, ...] = Field(
+    terms: tuple[Slug, ...] = Field(
         default=(), description="Terms it is offered in: S1, S2 or YEAR; empty means any", examples=[["S1", "S2"]]
     )
-    prerequisites: tuple[tuple[str, ...], ...] = Field(
+    prerequisites: tuple[tuple[CourseCode, ...], ...] = Field(
         default=(), description="Conjunctive normal form: one course of each inner list must come first"
     )
     minimum_grades: tuple[MinimumGrade, ...] = ()
-    corequisites: tuple[tuple[str, ...], ...] = Field(
+    corequisites: tuple[tuple[CourseCode, ...], ...] = Field(
         default=(), description="One course of each inner list must come before or together"
     )
-    tags: tuple[str, ...] = ()
+    tags: tuple[PublishedText, ...] = ()
     repeatable: int = Field(default=1, ge=1, description="How often it may count")
 
 
@@ -44,17 +48,17 @@ class CourseRetired(Event, type="catalog.course.retired.v1", subject="course_id"
     """A course is no longer offered."""
 
     course_id: UUID
-    code: str
+    code: CourseCode
 
 
 class CatalogPublished(Event, type="catalog.catalog.published.v1", subject="catalog_id"):
     """A whole catalog was published: its course events came before this one."""
 
     catalog_id: UUID
-    school_year: str = Field(examples=["2026-27"])
+    school_year: PublishedText = Field(examples=["2026-27"])
     course_count: int
-    changed_codes: tuple[str, ...]
-    retired_codes: tuple[str, ...] = ()
+    changed_codes: tuple[CourseCode, ...]
+    retired_codes: tuple[CourseCode, ...] = ()
 
 
 class Requirement(BaseModel):
@@ -69,29 +73,29 @@ class Requirement(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    id: str
-    title: str
+    id: RuleName
+    title: PublishedText
     credits: Decimal = Decimal(0)
-    any_of: tuple[str, ...] = ()
-    departments: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    one_from_each: tuple[tuple[str, ...], ...] = ()
-    all_of: tuple[str, ...] = ()
+    any_of: tuple[CourseCode, ...] = ()
+    departments: tuple[PublishedText, ...] = ()
+    exclude: tuple[CourseCode, ...] = ()
+    one_from_each: tuple[tuple[CourseCode, ...], ...] = ()
+    all_of: tuple[CourseCode, ...] = ()
     same_language: bool = False
-    clusters: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    clusters: dict[ClusterName, tuple[CourseCode, ...]] = Field(default_factory=dict)
     cluster_credits: Decimal | None = None
     alternatives: tuple["Requirement", ...] = Field(default=(), description="Any one of these meets the line")
-    disjoint_from: tuple[str, ...] = Field(default=(), description="Lines whose courses may not count here again")
-    note: str | None = None
+    disjoint_from: tuple[RuleName, ...] = Field(default=(), description="Lines whose courses may not count here again")
+    note: PublishedText | None = None
 
 
 class RequirementsChanged(Event, type="catalog.requirements.changed.v1", subject="requirement_set_id"):
     """A graduation or eligibility rule set was published; carries the whole set. Ordered by the set's version."""
 
     requirement_set_id: UUID
-    key: str = Field(description="Stable name: rule set and track", examples=["us-sd-watertown-hs/university"])
-    title: str
-    unit: str = Field(examples=["credit"])
+    key: RuleName = Field(description="Stable name: rule set and track", examples=["us-sd-watertown-hs/university"])
+    title: PublishedText
+    unit: PublishedText = Field(examples=["credit"])
     total: Decimal
     is_default: bool = Field(description="The set a plan is checked against until another is chosen")
     requirements: tuple[Requirement, ...]

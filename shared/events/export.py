@@ -9,12 +9,13 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from shared.events.contract import Event, contracts, producer_of
+from shared.events.personal import KEYWORD
 
 SCHEMAS = Path(__file__).parent / "schemas"
 EXAMPLES = Path(__file__).parent / "examples"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # Words for people; everything else in a schema changes what a reader accepts or what a value means.
-ANNOTATIONS = frozenset({"title", "description", "examples", "$schema", "$id", "$defs"})
+ANNOTATIONS = frozenset({"title", "description", "examples", "$schema", "$id", "$defs", KEYWORD})
 
 Schema = Mapping[str, Any]
 
@@ -99,7 +100,7 @@ def _compare(
     if references in seen and all(references):  # a contract that contains itself, such as Requirement
         return
     seen = seen | {references}
-    old, new = _resolved(old, old_root), _resolved(new, new_root)
+    old, new = resolved(old, old_root), resolved(new, new_root)
     for keyword in sorted((old.keys() | new.keys()) - ANNOTATIONS):
         before, after = old.get(keyword), new.get(keyword)
         if keyword in ("properties", "required"):
@@ -151,7 +152,8 @@ def _values(stated: Any) -> list[Any]:
     return stated if isinstance(stated, list) else [stated]
 
 
-def _resolved(schema: Schema, root: Schema) -> Schema:
+def resolved(schema: Schema, root: Schema) -> Schema:
+    """The schema behind a reference, with what stands beside it."""
     while "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         beside = {keyword: value for keyword, value in schema.items() if keyword != "$ref"}

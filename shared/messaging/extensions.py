@@ -231,7 +231,9 @@ class RelayLoop(DependencyProvider):
         while not self.stopping.asked():
             try:
                 self.relay.drain(stopping=self.stopping.asked)
-                self.broker.keep_alive()
+                if not self.wake.wait(POLL_S):
+                    self.broker.keep_alive()
+                backoff.reset()
             except (BrokerAway, DatabaseAway) as error:
                 waiting = {"service": self.database.service, "retry_in_s": backoff.next_s}
                 log.warning("relay_waits", error=str(error), **waiting)
@@ -239,9 +241,6 @@ class RelayLoop(DependencyProvider):
             except Exception as error:
                 log.error("relay_failed", service=self.database.service, **fault(error))
                 backoff.pause()
-            else:
-                backoff.reset()
-                self.wake.wait(POLL_S)
         self.relay.close()
 
     def _listen(self) -> None:
@@ -264,11 +263,11 @@ class RelayLoop(DependencyProvider):
 
     def _pass_on(self, driver: Any) -> None:
         while not self.stopping.asked():
-            self.wake.set()  # also for what was sent before this connection listened
+            self.wake.set()  # the first time for what was sent before this connection listened
             # The hub waits for the socket; psycopg then only reads what is there.
-            trampoline(driver.fileno(), read=True)
             for _ in driver.notifies(timeout=0):
                 pass
+            trampoline(driver.fileno(), read=True)
 
 
 class PeriodicLoops(DependencyProvider):

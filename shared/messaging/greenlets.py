@@ -16,11 +16,14 @@ class Wake:
         if not self._done.ready():
             self._done.send()
 
-    def wait(self, timeout_s: float) -> None:
+    def wait(self, timeout_s: float) -> bool:
+        """True if it was set, False if the time passed without."""
         with eventlet.Timeout(timeout_s, False):
             self._done.wait()
-        if self._done.ready():
+        woken = bool(self._done.ready())
+        if woken:
             self._done = Done()
+        return woken
 
 
 class Stop:

@@ -1,7 +1,9 @@
 """An event on the wire, as every broker carries it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -10,6 +12,7 @@ from pydantic import ValidationError
 
 from shared.events.contract import Event
 from shared.events.envelope import CONTENT_TYPE, HEADER_PREFIX, Envelope
+from shared.events.upcasting import NoWay, Payload, upcast
 from shared.identifiers import stable_id
 from shared.messaging.reactions import Received
 
@@ -18,7 +21,7 @@ class Unreadable(Exception):
     """The message is not an event this consumer can read."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Message:
     """Headers are CloudEvents attributes in AMQP binary mode; the body is the event's JSON."""
 
@@ -31,7 +34,7 @@ class Message:
     def event_type(self) -> str:
         return str(self.headers.get(f"{HEADER_PREFIX}type", ""))
 
-    @property
+    @cached_property
     def event_id(self) -> UUID:
         """The event's id; for a message without a readable one, an id made from its bytes."""
         try:
@@ -45,12 +48,14 @@ class Message:
             Unreadable: A CloudEvents attribute is missing or malformed.
         """
         try:
-            return Envelope.from_headers(dict(self.headers))
+            return Envelope.from_headers(self.headers)
         except ValidationError as error:
             raise Unreadable(f"envelope: {_where(error)}") from None
 
     def received(self, contract: type[Event]) -> Received[Event]:
         """
+        The event as `contract` tells it; one written in an older version is upcast before.
+
         Raises:
             Unreadable: The envelope or the body does not fit the contract. Names fields, never values.
         """
@@ -58,9 +63,27 @@ class Message:
             raise Unreadable(f"content type {self.content_type!r}, expected {CONTENT_TYPE!r}")
         envelope = self.envelope()
         try:
-            return Received(contract.model_validate_json(self.body), envelope)
+            if envelope.type == contract.event_type:
+                return Received(contract.model_validate_json(self.body), envelope)
+            event = contract.model_validate_json(json.dumps(self._upcast(contract)))
+            return Received(event, envelope.model_copy(update={"type": contract.event_type}))
         except ValidationError as error:
             raise Unreadable(f"{self.event_type}: {_where(error)}") from None
+
+    def _upcast(self, contract: type[Event]) -> Payload:
+        """
+        Raises:
+            Unreadable: No upcaster leads to the contract, or one of them stumbled over the payload.
+        """
+        try:
+            return upcast(json.loads(self.body), written_as=self.event_type, wanted=contract.event_type)
+        except NoWay as error:
+            raise Unreadable(str(error)) from None
+        except Exception as error:
+            # Its text may quote the payload; the class alone says enough.
+            raise Unreadable(
+                f"{self.event_type}: not upcast to v{contract.event_type.rpartition('.v')[2]}: {type(error).__name__}"
+            ) from None
 
 
 def _where(error: ValidationError) -> str:

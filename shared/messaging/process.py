@@ -52,14 +52,14 @@ def run_workers(settings: Settings, services: Sequence[type[EventService]], *, g
     logging.getLogger("nameko.containers").setLevel(logging.CRITICAL)
     stopping = _stop_on_signals()
     hosting = _hosting(settings, names, groups)
+    if settings.worker_http_port is not None:  # before all else: a worker that waits is alive, and not ready
+        _serve_health(hosting, settings.http_host, settings.worker_http_port)
     if not _everything_is_there(hosting, stopping):
         return
     hosting.install()
     runner = ServiceRunner()
     for service in services:
         runner.add_service(service)
-    if settings.worker_http_port is not None:
-        _serve_health(hosting, settings.http_host, settings.worker_http_port)
     runner.start()
     if settings.is_embedded:
         eventlet.spawn_n(_wake_by_pipe, hosting)

@@ -1,9 +1,10 @@
 """RabbitMQ: publishing with confirms by the batch, and consuming by the batch."""
 
+import select
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import amqp
@@ -19,6 +20,7 @@ HEARTBEAT_S = 20
 CONNECT_TIMEOUT_S = 5
 ANSWER_TIMEOUT_S = 6.0  # for confirms, too
 IDLE_WAIT_S = 1.0
+READ_AHEAD = 16_384
 # What a broken connection or broker raises through py-amqp.
 BROKER_ERRORS = (OSError, AMQPError, ConnectionError, socket.timeout)
 log = get_logger(__name__)
@@ -30,7 +32,11 @@ def connect(url: str) -> Connection:
     try:
         connection.connect()
         # A broker that is short of memory, or gone without a word, would let a write or an answer wait for ever.
-        connection.connection.sock.settimeout(ANSWER_TIMEOUT_S)
+        transport = connection.connection.transport
+        transport.sock.settimeout(ANSWER_TIMEOUT_S)
+        # py-amqp reads each frame in three pieces; asked for more at once, it keeps what it does not need yet.
+        receive = transport._quick_recv
+        transport._quick_recv = lambda wanted: receive(max(wanted, READ_AHEAD))
     except BROKER_ERRORS as error:
         raise BrokerAway(f"cannot connect: {type(error).__name__}") from error
     return connection
@@ -236,13 +242,11 @@ class RabbitSource:
     def _collect(self) -> list[amqp.Message]:
         """Wait for a message, then take what else is there already, up to the batch size."""
         assert self._connection is not None
-        wait_s = IDLE_WAIT_S
-        while len(self._received) < self._batch:
-            try:
-                self._connection.drain_events(timeout=wait_s)
-            except TimeoutError:
-                break
-            wait_s = 0.001 if self._received else IDLE_WAIT_S
+        if not self._received:
+            with suppress(TimeoutError):
+                self._connection.drain_events(timeout=IDLE_WAIT_S)
+        while self._received and len(self._received) < self._batch and _has_more(self._connection):
+            _take_frame(self._connection)
         self._connection.heartbeat_check()
         batch = self._received[: self._batch]
         del self._received[: len(batch)]
@@ -256,11 +260,24 @@ class RabbitSource:
 
 def _take_what_is_there(connection: Connection) -> None:
     """Handle frames that have arrived, then send a heartbeat if one is due."""
-    try:
-        while True:
-            connection.drain_events(timeout=0.001)
-    except TimeoutError:
-        connection.heartbeat_check()
+    while _has_more(connection):
+        _take_frame(connection)
+    connection.heartbeat_check()
+
+
+def _take_frame(connection: Connection) -> None:
+    """Handle one frame; `drain_events` would wait for a whole message, and a heartbeat is none."""
+    with suppress(TimeoutError):
+        connection.connection.blocking_read(timeout=IDLE_WAIT_S)
+
+
+def _has_more(connection: Connection) -> bool:
+    """True if something has arrived that was not looked at yet, or the other side has closed; does not wait."""
+    transport = connection.connection.transport
+    still_sealed = getattr(transport.sock, "pending", None)  # of a TLS socket
+    if transport._read_buffer or (still_sealed is not None and still_sealed()):
+        return True
+    return bool(select.select([transport.sock], [], [], 0)[0])
 
 
 def _as_message(received: amqp.Message) -> Message:

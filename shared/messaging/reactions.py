@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from shared.database.unit_of_work import UnitOfWork
 from shared.events.contract import Event
 from shared.events.envelope import Envelope
+from shared.events.upcasting import older_versions
 
 E = TypeVar("E", bound=Event, covariant=True)
 
@@ -56,9 +57,18 @@ def reaction(contract: type[Event], *apply: Apply) -> Reaction:
 
 
 def combine(reactions: Iterable[Reaction]) -> Reactions:
-    """Reactions by event type; several to the same type run one after the other, in the order given."""
+    """
+    Reactions by event type; several to the same type run one after the other, in the order given.
+
+    An older version that can be upcast is reacted to as the newest one is, unless it has a
+    reaction of its own.
+    """
     combined: dict[str, Reaction] = {}
     for each in reactions:
         earlier = combined.get(each.contract.event_type)
         combined[each.contract.event_type] = Reaction(each.contract, (*earlier.apply, *each.apply)) if earlier else each
+    newest_first = sorted(combined, key=lambda event_type: int(event_type.rpartition(".v")[2]), reverse=True)
+    for event_type in newest_first:
+        for older in older_versions(event_type):
+            combined.setdefault(older, combined[event_type])
     return combined

@@ -44,6 +44,12 @@ WEBHOOKS_SENT = Counter("signpost_webhooks", "Webhooks tried", ["outcome"])
 # Endpoints of integrators nothing is sent to any more. Tell the owner; `signpost webhooks list` says which and why.
 WEBHOOKS_DISABLED = Counter("signpost_webhook_endpoints_disabled", "Webhook endpoints disabled", ["reason"])
 
+# Streams of the event feed that are open. At SIGNPOST_FEED_STREAMS further readers are refused: add gateway processes.
+FEED_STREAMS = Gauge("signpost_feed_streams", "Open streams of the event feed")
+
+# Streams that ended, by reason. Many `too-slow`: those readers cannot keep up and should read pages instead.
+FEED_STREAMS_ENDED = Counter("signpost_feed_streams_ended", "Streams of the event feed that ended", ["reason"])
+
 
 def render_metrics() -> bytes:
     """All metrics of this process in the Prometheus text format."""

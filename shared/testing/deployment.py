@@ -185,8 +185,8 @@ class Deployment:
         listed: list[dict[str, Any]] = []
         cursor: int | None = None
         while True:
-            page = {"limit": 1000, **({"before": cursor} if cursor else {})}
-            answer = requests.get(f"{self.mailbox_url}/messages.json", params=page, timeout=10)
+            page = {"limit": 200, **({"before": cursor} if cursor else {})}
+            answer = requests.get(f"{self.mailbox_url}/messages.json", params=page, timeout=60)
             answer.raise_for_status()
             listed += answer.json()["items"]
             cursor = answer.json()["next"]

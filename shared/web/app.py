@@ -17,7 +17,7 @@ from opentelemetry.trace import SpanKind
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
-from shared.auth.access import Principal, can, disclose
+from shared.auth.access import Principal, can, disclose, is_student
 from shared.auth.policy import READABLE_WITH_REASON
 from shared.auth.tokens import TokenMissing, TokenVerifier
 from shared.clock import Clock
@@ -209,7 +209,7 @@ class _Dispatcher:
         if can(call.session, call.principal, access.resource, access.action, student_id, call.now):
             return
         reason = call.headers.get(ACCESS_REASON, "").strip()
-        if not _needs_reason(route, call.principal) or not reason:
+        if not _needs_reason(route, call.principal) or not reason or not is_student(call.session, student_id):
             raise NotFound
         disclose(
             call.session,

@@ -19,13 +19,9 @@ from tests.support.deployment import REPOSITORY
 
 # Why a token alone opens the door, or none does. A route that is not here fails the build.
 OPEN_TO_ANYONE_SIGNED_IN = {
-    "GET /v1/clusters": "the sixteen career clusters are a public national list",
-    "GET /v1/courses": "ACCESS: every role reads the catalog; it says nothing about a person",
-    "GET /v1/courses/{code}": "ACCESS: every role reads the catalog",
-    "GET /v1/requirement-sets": "ACCESS: every role reads the catalog, its rules included",
-    "GET /v1/requirement-sets/{key}": "ACCESS: every role reads the catalog, its rules included",
-    "GET /v1/requirement-sets/{rule_set}/{track}": "ACCESS: every role reads the catalog, its rules included",
     "GET /v1/home": "put together from other routes in the caller's name; each of them decides",
+    "GET /v1/events": "each event is authorized by its student, the token's scopes or, for operations, stripped",
+    "GET /v1/events/stream": "as for the page, decided anew for each portion sent",
     "GET /v1/journeys/{correlation_id}": "the student is found in the journey itself, then authorized by relationship",
     "GET /v1/relationship-files/{relationship_file_id}": "entries filtered by visible students; other roles get 404",
     "POST /v1/matches/{match_id}/approve": "the path names a match; authorized by the match's student",
@@ -38,7 +34,6 @@ OPEN_TO_ANYONE_SIGNED_IN = {
     "GET /v1/me/contact": "the caller's own contact points",
     "PUT /v1/me/contact": "the caller's own contact points",
     "GET /v1/students": "limited to visible students",
-    "GET /v1/students/{student_id}/guardians": "authorized as restrictions.read, or district_admin, inside",
 }
 OPEN_TO_EVERYBODY = {
     "GET /v1/links/{token}": "a signed, expiring link for one person and one notice is the credential",
@@ -53,11 +48,14 @@ UNDECLARED = {
     "GET /openapi.json": "the description of the API",
     "GET /.well-known/jwks.json": "public keys",
     "GET /docs": "the description of the API as a page",
+    "GET /asyncapi": "the description of the events as a page",
+    "GET /asyncapi.json": "the description of the events",
+    "GET /schemas/{event_type}.json": "the schemas that events name; they are in the repository as well",
     "GET /": "the landing page: links and no data",
     "GET /a/{token}": "the page behind a signed link; notifications verifies the link",
     "POST /a/{token}/acknowledge": "the button on that page; notifications verifies the link",
 }
-STATIC = ("/docs/", "/pages/")
+STATIC = ("/docs/", "/asyncapi/", "/pages/")
 
 
 def declared() -> Iterator[Route]:

@@ -2,13 +2,22 @@
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Any
+from typing import Annotated
 
 import pytest
+from pydantic import BaseModel
 
 from shared.events.contract import contracts
 from shared.events.export import example_of, expected_files
+from shared.events.personal import (
+    KEYWORD,
+    RECORD,
+    DescribedField,
+    NotPersonal,
+    PersonalId,
+    Sealed,
+    described_fields,
+)
 
 TYPES = sorted(contracts())
 # Parts of a field's name that promise personal data, whatever its type.
@@ -42,96 +51,84 @@ PERSONAL = frozenset(
         "answers",
     ]
 )
-# Every other field that holds an open string must be listed here with the reason why it is not about a person.
-OPEN_STRINGS = {
-    "code": "course code from the published catalog",
-    "codes": "course codes from the published catalog",
-    "title": "title of a course or requirement, as the district publishes it",
-    "department": "subject department of a course",
-    "departments": "subject departments of courses",
-    "terms": "S1, S2 or YEAR",
-    "prerequisites": "course codes",
-    "corequisites": "course codes",
-    "tags": "labels of a course such as AP",
-    "grade": "lowest letter that meets a prerequisite; a rule, not somebody's mark",
-    "changed_codes": "course codes",
-    "retired_codes": "course codes",
-    "school_year": "such as 2026-27",
-    "key": "name of a rule set",
-    "unit": "unit of the rule set, such as credit",
-    "id": "name of one line of a rule set",
-    "any_of": "course codes",
-    "all_of": "course codes",
-    "exclude": "course codes",
-    "one_from_each": "course codes",
-    "clusters": "names of career clusters, or course codes by cluster",
-    "cluster": "name of a career cluster",
-    "previous_cluster": "name of a career cluster",
-    "occupation_code": "O*NET-SOC code",
-    "disjoint_from": "lines of a rule set",
-    "note": "remark on a rule in a published rule set",
-    "requirement_set": "name of a rule set",
-    "missing": "titles of courses",
-    "became_met": "titles of requirements",
-    "organization": "public name of a community partner, never its contact person",
-    "template": "slug of a message template",
-    "reason": "stable slug, never provider text",
-    "home_language": "BCP 47 tag; needed to choose a template",
-    "language": "BCP 47 tag; needed to choose a template",
-    "time_zone": "IANA name; needed for quiet hours",
-    "relation": "CEDS relationship of guardian and student; needed to address a notice",
-}
 SEALED_TOKEN = re.compile(r"[A-Za-z0-9_-]{60,}={0,2}")
 
 
-def fields_of(event_type: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every field of the contract and of the objects inside it, with its schema."""
-    schema = json.loads(expected_files()[f"{event_type}.json"])
-    for definition in [schema, *schema.get("$defs", {}).values()]:
-        yield from definition.get("properties", {}).items()
-
-
-def holds_open_string(schema: dict[str, Any]) -> bool:
-    if schema.get("type") == "string":
-        return not schema.keys() & {"enum", "const", "format", "pattern"}
-    inner = [
-        schema.get("items"),
-        schema.get("additionalProperties"),
-        *schema.get("anyOf", []),
-        schema.get("prefixItems"),
+def unfit(fields: list[DescribedField]) -> list[str]:
+    """What the lint says of a contract's fields."""
+    clear = [field for field in fields if field.personal != "sealed"]
+    named = [f"{field.path}: named after personal data" for field in clear if set(field.name.split("_")) & PERSONAL]
+    open_texts = [f"{field.path}: open text" for field in clear if field.is_open_text and not field.reason]
+    unmarked = [
+        f"{field.path}: sealed by name or by mark alone"
+        for field in fields
+        if (field.personal == "sealed") != field.name.startswith("sealed_")
     ]
-    return any(isinstance(each, dict) and holds_open_string(each) for each in inner)
+    return named + open_texts + unmarked
 
 
 class TestContractFields:
     @pytest.mark.parametrize("event_type", TYPES)
-    def test_are_not_named_after_personal_data_unless_sealed(self, event_type: str) -> None:
-        named = [
-            name
-            for name, _ in fields_of(event_type)
-            if set(name.split("_")) & PERSONAL and not name.startswith("sealed_")
-        ]
+    def test_carry_nothing_personal_in_the_clear(self, event_type: str) -> None:
+        found = unfit(described_fields(contracts()[event_type]))
 
-        assert named == []
+        assert found == [], "seal it, make it an enumeration, or mark it NotPersonal with the reason it is harmless"
+
+    @pytest.mark.parametrize("event_type", [each for each in TYPES if contracts()[each].student_field])
+    def test_that_name_the_student_are_marked_as_ids(self, event_type: str) -> None:
+        contract = contracts()[event_type]
+        by_path = {field.path: field for field in described_fields(contract)}
+
+        assert by_path[str(contract.student_field)].personal == "id"
+        assert by_path[contract.subject_field].personal == "id"
 
     @pytest.mark.parametrize("event_type", TYPES)
-    def test_hold_no_open_string_without_a_reason(self, event_type: str) -> None:
-        unexplained = [
-            name
-            for name, schema in fields_of(event_type)
-            if holds_open_string(schema) and not name.startswith("sealed_") and name not in OPEN_STRINGS
-        ]
+    def test_say_their_class_in_the_schema(self, event_type: str) -> None:
+        schema = json.loads(expected_files()[f"{event_type}.json"])
+        said = {name: field.get(KEYWORD, "none") for name, field in schema["properties"].items()}
 
-        assert unexplained == [], "seal it, make it an enumeration, or list it above with the reason it is harmless"
-
-    def test_reasons_are_all_still_needed(self) -> None:
-        used = {name for event_type in TYPES for name, schema in fields_of(event_type) if holds_open_string(schema)}
-
-        assert OPEN_STRINGS.keys() - used == set()
+        assert said == {
+            field.path: field.personal for field in described_fields(contracts()[event_type]) if "." not in field.path
+        }
 
     @pytest.mark.parametrize("event_type", TYPES)
     def test_sealed_ones_are_opaque_in_the_example(self, event_type: str) -> None:
-        sealed = {name: value for name, value in example_of(event_type)["data"].items() if name.startswith("sealed_")}
+        sealed = [field.path for field in described_fields(contracts()[event_type]) if field.personal == "sealed"]
 
-        for name, value in sealed.items():
-            assert SEALED_TOKEN.fullmatch(value), name
+        for path in sealed:
+            assert SEALED_TOKEN.fullmatch(example_of(event_type)["data"][path]), path
+
+
+class Inner(BaseModel):
+    harmless: Annotated[str, NotPersonal("a test's")]
+    remark: str
+    again: "tuple[Inner, ...]" = ()
+
+
+class Outer(BaseModel):
+    student_id: PersonalId
+    nickname: str | None
+    home_phone: int
+    sealed_name: Sealed
+    name_sealed: Sealed
+    by_word: dict[str, int]
+    inner: Annotated[tuple[Inner, ...], RECORD]
+
+
+class TestLint:
+    def test_names_each_field_that_may_hold_something_personal(self) -> None:
+        assert unfit(described_fields(Outer)) == [
+            "home_phone: named after personal data",
+            "inner[].remark: named after personal data",
+            "nickname: open text",
+            "by_word: open text",
+            "inner[].remark: open text",
+            "name_sealed: sealed by name or by mark alone",
+        ]
+
+    def test_tells_the_class_of_inner_fields_from_the_outer_one(self) -> None:
+        classes = {field.path: field.personal for field in described_fields(Outer)}
+
+        assert classes["student_id"] == "id"
+        assert classes["home_phone"] == "none"
+        assert classes["inner[].harmless"] == classes["inner[].again"] == "record"

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from shared.events.contract import contracts, producer_of
 from shared.events.envelope import Envelope
 from shared.events.export import EXAMPLES, SCHEMAS, example_of, rendered, stale_schemas, write_schemas
+from shared.events.upcasting import upcasters
 
 TYPES = sorted(contracts())
 
@@ -67,8 +68,8 @@ class TestWriteSchemas:
 
 
 class TestExamples:
-    def test_exist_for_every_contract_and_no_other(self) -> None:
-        assert sorted(path.stem for path in EXAMPLES.glob("*.json")) == TYPES
+    def test_exist_for_every_contract_and_every_version_still_read_and_no_other(self) -> None:
+        assert sorted(path.stem for path in EXAMPLES.glob("*.json")) == sorted({*TYPES, *upcasters()})
 
     @pytest.mark.parametrize("event_type", TYPES)
     def test_validate_against_the_schema(self, event_type: str) -> None:

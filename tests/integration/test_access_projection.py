@@ -88,15 +88,17 @@ History = Sequence[Fact]
 
 @st.composite
 def histories(draw: st.DrawFn) -> History:
-    """Facts about a few people and students; whatever is said of a subject first is that it began."""
-    relations = ["guardian", "counselor", "case_manager", "teacher"]
-    subjects = st.tuples(st.sampled_from(relations), st.sampled_from(PEOPLE), st.sampled_from(STUDENTS))
-    facts = [Fact(("self", 0, student), "begun", transfers_at=draw(BIRTHDAYS)) for student in STUDENTS]
-    for subject in draw(st.lists(subjects | st.tuples(st.just("self"), st.just(0), st.sampled_from(STUDENTS)))):
-        is_known = any(fact.subject == subject for fact in facts)
-        kinds = ["begun", "ended"] + (["restricted"] if subject[0] == "guardian" else [])
-        kind = draw(st.sampled_from(kinds)) if is_known else "begun"
-        facts.append(_fact(draw, subject, kind))
+    """Several facts about each of a few subjects; what is said of one first is that it began."""
+    relations = ["guardian", "guardian", "counselor", "case_manager", "teacher"]
+    links = st.tuples(st.sampled_from(relations), st.sampled_from(PEOPLE), st.sampled_from(STUDENTS))
+    subjects = [("self", 0, student) for student in STUDENTS] + draw(
+        st.lists(links, min_size=1, max_size=4, unique=True)
+    )
+    facts = []
+    for subject in subjects:
+        kinds = ["begun", "ended"] + (["restricted"] * 2 if subject[0] == "guardian" else [])
+        later = draw(st.lists(st.sampled_from(kinds), max_size=3))
+        facts += [_fact(draw, subject, kind) for kind in ("begun", *later)]
     return facts
 
 
@@ -212,10 +214,10 @@ class Group:
     def hear(self, messages: Sequence[Message], chance: Random) -> None:
         """In any order, in batches, some of them twice."""
         wanted = [message for message in messages if message.event_type in self.types]
-        delivered = wanted + [message for message in wanted if chance.random() < 0.3]
+        delivered = wanted + [message for message in wanted if chance.random() < 0.2]
         chance.shuffle(delivered)
         while delivered:
-            size = chance.randint(1, 6)
+            size = chance.randint(1, 8)
             self.consumer.apply(delivered[:size])
             del delivered[:size]
 

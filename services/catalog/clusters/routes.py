@@ -5,7 +5,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from services.catalog.clusters.rules import CLUSTERS
-from shared.web.routes import Call, Reply, Routes, signed_in
+from services.catalog.roles import READERS
+from shared.web.routes import Call, Reply, Routes, staff
 
 routes = Routes(service="catalog", tag="clusters")
 EDITION = "2002"  # the year of the framework; its sixteen clusters no longer change
@@ -30,7 +31,7 @@ class ClusterList(BaseModel):
     "/v1/clusters",
     summary="The sixteen career clusters a student can choose from",
     reply=ClusterList,
-    access=signed_in(),
+    access=staff(*READERS),
 )
 def list_clusters(call: Call[Any]) -> Reply:
     if call.if_none_match == int(EDITION):

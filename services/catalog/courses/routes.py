@@ -1,4 +1,4 @@
-"""Courses over HTTP: read by everyone signed in, changed by district administrators."""
+"""Courses over HTTP: read by everyone but operations, changed by counselors and district administrators."""
 
 import re
 from typing import Any
@@ -10,10 +10,11 @@ from services.catalog.courses.rules import HIGHEST_GRADE, LOWEST_GRADE, grade_bi
 from services.catalog.courses.schemas import CourseBody, CourseDocument, CourseQuery
 from services.catalog.courses.tables import course_row, courses
 from services.catalog.courses.values import Unreadable, code_of
+from services.catalog.roles import EDITORS, READERS
 from services.catalog.tables import revision
 from shared.problems import InvalidInput, NotFound, PreconditionFailed, PreconditionRequired
 from shared.web.pagination import Page, cursor_of, limit_of, position_of
-from shared.web.routes import Call, Reply, Routes, signed_in, staff
+from shared.web.routes import Call, Reply, Routes, staff
 
 routes = Routes(service="catalog", tag="courses")
 
@@ -23,7 +24,7 @@ routes = Routes(service="catalog", tag="courses")
     summary="The courses on offer, in the order of their codes",
     query=CourseQuery,
     reply=Page[CourseDocument],
-    access=signed_in(),
+    access=staff(*READERS),
     problems=[InvalidInput],
 )
 def list_courses(call: Call[Any]) -> Reply:
@@ -45,7 +46,7 @@ def list_courses(call: Call[Any]) -> Reply:
     "/v1/courses/{code}",
     summary="One course, retired or not",
     reply=CourseDocument,
-    access=signed_in(),
+    access=staff(*READERS),
 )
 def read_course(call: Call[Any]) -> Reply:
     row = course_row(call.session, call.path["code"])
@@ -61,7 +62,7 @@ def read_course(call: Call[Any]) -> Reply:
     summary="Add a course, or replace the facts of one",
     body=CourseBody,
     reply=CourseDocument,
-    access=staff("district_admin"),
+    access=staff(*EDITORS),
     problems=[InvalidInput, PreconditionFailed],
 )
 def put_course(call: Call[CourseBody]) -> Reply:
@@ -78,7 +79,7 @@ def put_course(call: Call[CourseBody]) -> Reply:
     "/v1/courses/{code}/retire",
     summary="Stop offering a course; plans that hold it are checked anew",
     reply=CourseDocument,
-    access=staff("district_admin"),
+    access=staff(*EDITORS),
     problems=[PreconditionFailed, PreconditionRequired, handlers.CourseIsRetired],
 )
 def retire_course(call: Call[Any]) -> Reply:

@@ -1,12 +1,13 @@
-"""Requirement sets over HTTP: read by everyone signed in; they change by import."""
+"""Requirement sets over HTTP: read by everyone but operations; they change by import."""
 
 from typing import Any
 
 from services.catalog.requirements.schemas import RequirementSetDocument, RequirementSetList, RequirementSetSummary
 from services.catalog.requirements.tables import set_rows
+from services.catalog.roles import READERS
 from services.catalog.tables import revision
 from shared.problems import NotFound
-from shared.web.routes import Call, Reply, Routes, signed_in
+from shared.web.routes import Call, Reply, Routes, staff
 
 routes = Routes(service="catalog", tag="requirements")
 
@@ -15,7 +16,7 @@ routes = Routes(service="catalog", tag="requirements")
     "/v1/requirement-sets",
     summary="The rule sets a plan can be checked against, the default one first",
     reply=RequirementSetList,
-    access=signed_in(),
+    access=staff(*READERS),
 )
 def list_requirement_sets(call: Call[Any]) -> Reply:
     current = revision(call.session)
@@ -29,7 +30,7 @@ def list_requirement_sets(call: Call[Any]) -> Reply:
     "/v1/requirement-sets/{rule_set}/{track}",
     summary="One track of a rule set, with its lines",
     reply=RequirementSetDocument,
-    access=signed_in(),
+    access=staff(*READERS),
 )
 def read_track(call: Call[Any]) -> Reply:
     return _read(call, f"{call.path['rule_set']}/{call.path['track']}")
@@ -39,7 +40,7 @@ def read_track(call: Call[Any]) -> Reply:
     "/v1/requirement-sets/{key}",
     summary="A rule set without tracks, with its lines",
     reply=RequirementSetDocument,
-    access=signed_in(),
+    access=staff(*READERS),
 )
 def read_requirement_set(call: Call[Any]) -> Reply:
     """A key with a track may also come here, its slash written %2F."""

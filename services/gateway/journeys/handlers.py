@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from services.gateway.feed import tables as feed_tables
 from services.gateway.journeys import rules, tables
 from services.gateway.journeys.audience import AUDIENCE_CONTRACTS, Audience, RosterFact
 from services.gateway.journeys.rules import Fact, Surroundings, Viewer
@@ -60,12 +61,15 @@ def forget_old_journeys(ticking: Tick, *, portion: int = 1_000) -> int:
     """
     days = ticking.settings.specialized(GatewaySettings).journey_days
     with ticking.database.transaction() as uow:
-        return tables.remove_older(
+        removed = tables.remove_older(
             uow.session,
             before=ticking.clock.now() - timedelta(days=days),
             keep=[contract.event_type for contract in AUDIENCE_CONTRACTS],
             portion=portion,
         )
+        if removed:
+            feed_tables.note_forgotten(uow.session, max(removed))
+        return len(removed)
 
 
 def read_journey(
@@ -106,7 +110,7 @@ def _viewer(session: Session, principal: Principal, facts: Iterable[Fact], *, no
 
     if not concerned:
         return Viewer(principal.person_id, reads=(), oversees=())
-    return Viewer(principal.person_id, reads=allowed("journeys", "read"), oversees=allowed("tasks", "write"))
+    return Viewer(principal.person_id, reads=allowed("journeys", "read"), oversees=allowed("notices", "write"))
 
 
 def _surroundings(session: Session, student_ids: Collection[UUID], zone: ZoneInfo) -> dict[UUID, Surroundings]:

@@ -42,8 +42,8 @@ class Viewer:
     """
     Who asks, and what they may do about the students of the journey.
 
-    `reads` are students whose journeys they may read; `oversees` those whose tasks they
-    may work on, which is to say the counselor's and the case manager's.
+    `reads` are students whose journeys they may read; `oversees` those whose people they
+    may write to, which is to say the counselor's and the case manager's.
     """
 
     person_id: UUID
@@ -60,14 +60,15 @@ def visible(facts: Sequence[Fact], viewer: Viewer) -> list[Fact]:
     addressed to themselves, no tasks, no proposals, and not who is linked to the student by
     which court order; whoever oversees the student sees all.
     """
-    shown = {fact.event_id: fact for fact in facts if _may_see(fact, viewer)}
+    shown = {fact.event_id: fact for fact in facts if may_see(fact, viewer)}
     if not any(fact.student_id for fact in shown.values()):
         return []
     causes = {fact.event_id: fact.caused_by for fact in facts}
     return [replace(fact, caused_by=_nearest(fact.caused_by, among=shown, causes=causes)) for fact in shown.values()]
 
 
-def _may_see(fact: Fact, viewer: Viewer) -> bool:
+def may_see(fact: Fact, viewer: Viewer) -> bool:
+    """Whether one person may see this one fact; of those about no student, everybody may."""
     if fact.student_id is None:
         return True
     if fact.student_id not in viewer.reads:

@@ -5,12 +5,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Row, String, Table, Uuid, delete, select
+from sqlalchemy import BigInteger, Column, Index, Integer, Row, String, Table, Uuid, delete, select, text
 from sqlalchemy.orm import Session
 
 from services.gateway.journeys.rules import Fact
 from services.gateway.tables import metadata
 from shared.database.schema import Json, UtcDateTime
+
+_UNPLACED = text("feed_position IS NULL")
+UNPLACED: dict[str, Any] = {"sqlite_where": _UNPLACED, "postgresql_where": _UNPLACED}
 
 # Sealed personal data is left out of `event`: a journey is told without it.
 event_log = Table(
@@ -28,8 +31,11 @@ event_log = Table(
     Column("student_id", Uuid),
     Column("addressee_id", Uuid),  # recipient of a notice, assignee of a task
     Column("event", Json, nullable=False),
+    Column("feed_position", BigInteger),  # given after the commit, by services.gateway.feed
     Index("ix_event_log_correlation", "correlation_id", "position"),
     Index("ix_event_log_student", "student_id", "type"),
+    Index("ix_event_log_feed", "feed_position", unique=True),
+    Index("ix_event_log_unplaced", "position", **UNPLACED),
 )
 
 # A row of the columns below.
@@ -61,12 +67,14 @@ def student_rows(session: Session, student_ids: Collection[UUID], types: Sequenc
     return session.execute(statement.order_by(event_log.c.position)).all()
 
 
-def remove_older(session: Session, *, before: datetime, keep: Sequence[str], portion: int) -> int:
-    """Delete the oldest events of other types than `keep`; how many."""
-    old = select(event_log.c.position).where(event_log.c.time < before, event_log.c.type.not_in(keep))
-    chosen = session.scalars(old.order_by(event_log.c.position).limit(portion)).all()
-    session.execute(delete(event_log).where(event_log.c.position.in_(chosen)))
-    return len(chosen)
+def remove_older(session: Session, *, before: datetime, keep: Sequence[str], portion: int) -> Sequence[int]:
+    """Delete the oldest events of other types than `keep`; their positions in the feed."""
+    old = select(event_log.c.position, event_log.c.feed_position).where(
+        event_log.c.time < before, event_log.c.type.not_in(keep), event_log.c.feed_position.is_not(None)
+    )
+    chosen = session.execute(old.order_by(event_log.c.position).limit(portion)).all()
+    session.execute(delete(event_log).where(event_log.c.position.in_([row.position for row in chosen])))
+    return [row.feed_position for row in chosen]
 
 
 def fact_of(row: FactRow) -> Fact:

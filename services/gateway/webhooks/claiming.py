@@ -29,6 +29,7 @@ _LOGGED = (
     event_log.c.correlation_id,
     event_log.c.causation_id,
     event_log.c.event,
+    event_log.c.student_id,
 )
 
 
@@ -41,6 +42,8 @@ class Claim:
     endpoint_id: UUID
     event_id: UUID
     event_type: str
+    student_id: UUID | None
+    owner_id: UUID
     url: str
     traceparent: str | None
     body: bytes | None = field(repr=False)  # None where the event log no longer has it
@@ -104,6 +107,8 @@ def _claim(uow: UnitOfWork, endpoint: Row[Any], wanted: int, now: datetime) -> l
             endpoint_id=endpoint.endpoint_id,
             event_id=row.event_id,
             event_type=row.event_type,
+            student_id=row.student_id,
+            owner_id=endpoint.owner_id,
             url=endpoint.url,
             traceparent=row.traceparent,
             body=_body(row),

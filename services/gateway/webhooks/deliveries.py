@@ -164,6 +164,7 @@ def _row(
         "claimed_until": None,
         "next_attempt_at": now,
         "traceparent": traceparent,
+        "disclosed": False,
         "created_at": now,
         "finished_at": None,
     }

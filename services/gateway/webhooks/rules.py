@@ -1,7 +1,6 @@
 """Which events an endpoint is sent, when a delivery is tried again, and when an endpoint is given up on. Pure."""
 
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
 from services.gateway.webhooks.addresses import refusal_of
+from shared.events import patterns
 from shared.problems import Conflict, Problem
 
 EndpointState = Literal["pending", "active", "paused", "disabled"]
@@ -26,10 +26,10 @@ WARNED_AFTER = timedelta(days=1)
 TRIES_BEFORE_DISABLING = 3
 
 DELIVERED, GONE, REFUSED, LOST = "delivered", "gone", "address_refused", "outcome_unknown"
+_MAY_HAVE_LEFT = frozenset({LOST, "timeout", "connection_lost", "answer_unreadable"})
 TEST_TYPE = "gateway.webhook.tested.v1"
 MAX_SECRETS = 3
 
-_PATTERN = re.compile(r"^(?:\*|[a-z_]+(?:\.(?:\*|[a-z0-9_]+)){0,3})$")
 # Court orders and guardians' links: no wildcard reaches them, only a pattern that begins with these words.
 NAMED_ONLY = ("roster.guardianship",)
 _SEALED_PREFIX = "sealed_"
@@ -59,17 +59,10 @@ class NotYours(Conflict):
 
 
 def matches(pattern: str, event_type: str) -> bool:
-    """
-    Whether a pattern such as `plans.plan.*` covers an event type.
-
-    `*` stands for one word, at the end for all that remain.
-    """
-    wanted, words = pattern.split("."), event_type.split(".")
-    if any(event_type.startswith(f"{named}.") and wanted[:2] != named.split(".") for named in NAMED_ONLY):
+    """Whether a pattern such as `plans.plan.*` covers an event type, one that must be named included."""
+    if any(event_type.startswith(f"{named}.") and not pattern.startswith(f"{named}.") for named in NAMED_ONLY):
         return False
-    if wanted[-1] == "*" and len(words) > len(wanted):
-        words = words[: len(wanted)]
-    return len(wanted) == len(words) and all(want in ("*", word) for want, word in zip(wanted, words, strict=True))
+    return patterns.matches(event_type, (pattern,))
 
 
 def is_sent(event_type: str, *, events: Iterable[str], allowed: Iterable[str]) -> bool:
@@ -79,7 +72,7 @@ def is_sent(event_type: str, *, events: Iterable[str], allowed: Iterable[str]) -
     )
 
 
-def checked_patterns(patterns: Collection[str], *, known: Collection[str]) -> list[str]:
+def checked_patterns(wanted: Collection[str], *, known: Collection[str]) -> list[str]:
     """
     The patterns, once each.
 
@@ -89,14 +82,14 @@ def checked_patterns(patterns: Collection[str], *, known: Collection[str]) -> li
     Raises:
         PatternUnknown: One of them can match nothing.
     """
-    for pattern in patterns:
-        if not _PATTERN.match(pattern) or not any(matches(pattern, each) for each in known):
+    for pattern in wanted:
+        if not patterns.is_pattern(pattern) or not any(matches(pattern, each) for each in known):
             raise PatternUnknown(
                 f"{pattern[:80]!r} fits no event. Write a type such as 'plans.plan.revised.v1', or '*' for words of "
                 "it: 'plans.plan.*'. Guardians' links must be named: 'roster.guardianship.*'.",
                 pattern=pattern[:80],
             )
-    return list(dict.fromkeys(patterns))
+    return list(dict.fromkeys(wanted))
 
 
 # Addresses
@@ -150,6 +143,11 @@ class Attempt:
     @property
     def delivered(self) -> bool:
         return self.outcome == DELIVERED
+
+    @property
+    def may_have_been_read(self) -> bool:
+        """Whether the body left, for all that is known: whoever answers with a refusal has read it too."""
+        return self.status is not None or self.outcome in _MAY_HAVE_LEFT
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from sqlalchemy import Row, select, update
 from services.gateway.webhooks import rules
 from services.gateway.webhooks.claiming import Claim, ledger_of, write_ledger
 from services.gateway.webhooks.tables import attempts, changes, database_time, deliveries, endpoints
+from shared.auth.access import Principal, disclose
 from shared.database.unit_of_work import UnitOfWork
 from shared.telemetry.logs import get_logger
 from shared.telemetry.metrics import WEBHOOKS_DISABLED, WEBHOOKS_SENT
@@ -57,6 +58,8 @@ def _settle_endpoint(
         ledger = rules.after(ledger_of(row), result.attempt, now=now, jitter=randomness.random())
         write_ledger(uow, row.delivery_id, ledger)
         _log_attempt(uow, result, now)
+        if result.attempt.may_have_been_read and not row.disclosed:
+            _disclose(uow, result.claim, now)
         streak = streak.after(result.attempt, now=now)
         if result.attempt.outcome == rules.GONE:
             verdict = rules.GONE
@@ -119,6 +122,15 @@ def _counts(row: Row[Any], result: Result) -> bool:
     if row.attempt_id != result.claim.attempt_id:
         return False
     return row.state == "sending" or (result.attempt.delivered and row.state != rules.DELIVERED)
+
+
+def _disclose(uow: UnitOfWork, claim: Claim, now: datetime) -> None:
+    """Once per delivery: somebody outside the school and the family was told of a student."""
+    if claim.student_id is None:
+        return
+    owner = Principal(claim.owner_id, "integrator")
+    disclose(uow.session, owner, student_id=claim.student_id, resource="events", reason="webhook", now=now)
+    uow.session.execute(update(deliveries).where(deliveries.c.delivery_id == claim.delivery_id).values(disclosed=True))
 
 
 def _warn(uow: UnitOfWork, endpoint_id: UUID, streak: rules.Streak, now: datetime) -> rules.Streak:

@@ -78,6 +78,7 @@ deliveries = Table(
     Column("claimed_until", UtcDateTime),
     Column("next_attempt_at", UtcDateTime),
     Column("traceparent", String(80)),
+    Column("disclosed", Boolean, nullable=False),  # the student's disclosure log has it
     Column("created_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
     UniqueConstraint("endpoint_id", "event_id", name="uq_webhook_deliveries_endpoint_event"),

@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, or_, select, true
 
 from services.notifications.tasks import handlers
 from services.notifications.tasks.schemas import TaskDocument, TaskPage, TaskQuery
 from services.notifications.tasks.tables import tasks
-from shared.auth.access import visible_students
+from shared.auth.access import can, visible_students
 from shared.problems import InvalidInput, NotFound, PreconditionFailed
 from shared.web.pagination import cursor_of, limit_of, position_of
 from shared.web.routes import Call, Reply, Routes, authorize, signed_in
@@ -19,7 +19,7 @@ task_routes = Routes(service="notifications", tag="tasks")
 
 @task_routes.get(
     "/v1/tasks",
-    summary="Tasks given to you, or all about a student of yours, newest first",
+    summary="Tasks given to you, newest first; for a counselor also everybody's about one student",
     reply=TaskPage,
     query=TaskQuery,
     access=signed_in(),
@@ -27,12 +27,14 @@ task_routes = Routes(service="notifications", tag="tasks")
 )
 def get_tasks(call: Call[None]) -> Reply:
     statement = select(tasks).where(tasks.c.student_id.in_(visible_students(call.principal, "tasks", "read", call.now)))
+    own = tasks.c.assignee_id == call.principal.person_id
     if "student_id" in call.query:
         student_id = _id(call.query["student_id"])
         authorize(call, "tasks", "read", student_id)
-        statement = statement.where(tasks.c.student_id == student_id)
+        everybodys = can(call.session, call.principal, "tasks", "write", student_id, call.now)
+        statement = statement.where(tasks.c.student_id == student_id, true() if everybodys else own)
     else:
-        statement = statement.where(tasks.c.assignee_id == call.principal.person_id)
+        statement = statement.where(own)
     state = call.query.get("state")
     if state is not None:
         if state not in ("open", "done"):
@@ -63,7 +65,8 @@ def get_tasks(call: Call[None]) -> Reply:
 )
 def post_task_done(call: Call[bytes]) -> Reply:
     task = _readable(call)
-    authorize(call, "tasks", "write", task.student_id)
+    own = task.assignee_id == call.principal.person_id
+    authorize(call, "tasks", "read" if own else "write", task.student_id)
     if call.if_match is not None and call.if_match != task.version:
         raise PreconditionFailed(f"The task is at version {task.version}; read it again.")
     handlers.finish_task(task.task_id, done_by=call.principal.person_id, uow=call.uow)

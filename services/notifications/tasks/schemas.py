@@ -13,7 +13,7 @@ class TaskQuery(PageQuery):
     """Which tasks."""
 
     state: Literal["open", "done"] | None = None
-    student_id: UUID | None = Field(default=None, description="For staff: all tasks about this student")
+    student_id: UUID | None = Field(default=None, description="Only those about this student")
 
 
 class TaskDocument(BaseModel):

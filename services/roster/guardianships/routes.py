@@ -17,7 +17,7 @@ from services.roster.guardianships.schemas import (
     OrderList,
 )
 from shared.sealing import Sealer
-from shared.web.routes import Call, Reply, Routes, authorize, signed_in, staff
+from shared.web.routes import Call, Reply, Routes, on_student, staff
 
 routes = Routes(service="roster", tag="guardianships")
 
@@ -26,12 +26,10 @@ routes = Routes(service="roster", tag="guardianships")
     "/v1/students/{student_id}/guardians",
     summary="A student's guardians and what court orders leave them; for the staff responsible and the district",
     reply=GuardianList,
-    access=signed_in(),
+    access=on_student("restrictions", "read"),
 )
 def get_guardians(call: Call[Any]) -> Reply:
     student_id = call.uuid("student_id")
-    if call.principal.role != "district_admin":
-        authorize(call, "restrictions", "read", student_id)
     orders: dict[UUID, list[OrderDocument]] = defaultdict(list)
     for row in court_orders.list_orders(call.session, student_id=student_id):
         orders[row["guardianship_id"]].append(_document(row, call.now.date()))

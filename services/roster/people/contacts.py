@@ -47,8 +47,17 @@ def guardians_of(session: Session, student_id: UUID) -> Sequence[UUID]:
 
 
 def may_see_own_contact(session: Session, person_id: UUID, *, now: datetime) -> bool:
-    """Guardians and staff may, a student from the eighteenth birthday on."""
+    """
+    Staff may, a guardian who is not barred from every child, and a student from the eighteenth birthday on.
+
+    To a guardian barred wholly nothing is sent, so there is nothing to say of where to.
+    """
     kind = session.scalar(select(people.c.kind).where(people.c.person_id == person_id, people.c.is_active))
+    if kind == "guardian":
+        links = select(guardianships.c.guardianship_id).where(
+            guardianships.c.guardian_id == person_id, guardianships.c.is_active, ~guardianships.c.barred
+        )
+        return session.execute(links.limit(1)).first() is not None
     if kind != "student":
         return kind is not None
     transfers_at = session.scalar(select(students.c.rights_transfer_at).where(students.c.student_id == person_id))

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import func, select
 
+from services.gateway.feed.handlers import give_positions
 from services.gateway.journeys import consumers
 from services.gateway.journeys.handlers import forget_old_journeys
 from services.gateway.journeys.tables import event_log
@@ -310,6 +311,7 @@ class TestEventLog:
 
         database.clock.advance(days=31)  # type: ignore[attr-defined]
         young = change_that_is_told(database, database.clock)  # type: ignore[arg-type]
+        give_positions(ticking)
 
         assert [forget_old_journeys(ticking, portion=3) for _ in range(3)] == [3, 1, 0]
         with database.reading() as session:

@@ -61,7 +61,7 @@ class TestPatterns:
         assert not is_sent("plans.plan.revised.v1", events=["*"], allowed=[])
 
     @pytest.mark.parametrize(
-        "pattern", ["", "plans.", "Plans.*", "plans.plan.#", "nobody.*", "*.plan.*", "plans.plan.revised.v9", "a b"]
+        "pattern", ["", "plans.", "Plans.*", "plans.plan.#", "nobody.*", "plans.plan.revised.v9", "a b"]
     )
     def test_that_fit_nothing_are_refused(self, pattern: str) -> None:
         with pytest.raises(PatternUnknown):

@@ -14,6 +14,7 @@ from services.gateway.webhooks import handlers
 from services.gateway.webhooks.rules import SCHEDULE_S
 from services.gateway.webhooks.schemas import EndpointChange
 from services.gateway.webhooks.tables import deliveries, secrets
+from shared.auth.tables import disclosure_log
 from shared.events.catalog import CourseRetired
 from shared.events.roster import GuardianshipRevoked, StudentEnrolled
 from shared.problems import Conflict, NotFound
@@ -82,6 +83,29 @@ class TestMessages:
         assert got.document["data"]["grade"] == 9
         assert b"sealed" not in got.body
         assert b"canary" not in got.body
+
+    def test_each_student_told_of_is_disclosed_once(self, hooks: Hooks, there: Receiver) -> None:
+        endpoint = hooks.endpoint(there.url, ["plans.plan.*", "catalog.*"])
+        there.answers(DOWN, FINE)
+        hooks.happens()
+        hooks.happens(CourseRetired(course_id=uuid4(), code="MATH"))
+        hooks.send_until(hooks.clock.now() + timedelta(seconds=6))
+
+        students = {got.document["data"].get("student_id") for got in there.got} - {None}
+        with hooks.database.reading() as session:
+            disclosed = session.execute(select(disclosure_log)).all()
+        assert set(hooks.states(endpoint).values()) == {"delivered"}
+        assert [str(row.student_id) for row in disclosed] == list(students)
+        assert (disclosed[0].person_id, disclosed[0].resource) == (OWNER.person_id, "events")
+
+    def test_nothing_is_disclosed_to_a_receiver_that_is_not_there(self, hooks: Hooks, there: Receiver) -> None:
+        hooks.endpoint(there.url)
+        there.close()
+        hooks.happens()
+        hooks.send()
+
+        with hooks.database.reading() as session:
+            assert session.execute(select(disclosure_log)).all() == []
 
     def test_an_event_that_comes_twice_is_sent_once(self, hooks: Hooks, there: Receiver) -> None:
         hooks.endpoint(there.url)

@@ -6,7 +6,7 @@ from alembic import op
 from shared.database.schema import Json, UtcDateTime
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
@@ -55,6 +55,7 @@ def upgrade() -> None:
         sa.Column("claimed_until", UtcDateTime()),
         sa.Column("next_attempt_at", UtcDateTime()),
         sa.Column("traceparent", sa.String(80)),
+        sa.Column("disclosed", sa.Boolean(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("finished_at", UtcDateTime()),
         sa.UniqueConstraint("endpoint_id", "event_id", name="uq_webhook_deliveries_endpoint_event"),
