@@ -12,6 +12,7 @@ import typer
 from services import dead_letters_commands, events_commands
 from services.catalog.commands import catalog_app, import_catalog, import_requirements
 from services.composition import SERVICES, consumer_groups
+from services.gateway.commands import webhooks_app
 from services.mentorship.commands import import_partners
 from services.plans.commands import import_plans
 from services.roster.commands import import_app, roster_app
@@ -41,6 +42,7 @@ app.add_typer(roster_app, name="roster")
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(events_commands.app, name="events")
 app.add_typer(dead_letters_commands.app, name="dead-letters")
+app.add_typer(webhooks_app, name="webhooks")
 app.add_typer(topology_app, name="topology")
 app.add_typer(keys_app, name="keys")
 app.command("sample")(sample)

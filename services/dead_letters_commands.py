@@ -127,9 +127,7 @@ def _databases(service: str | None) -> list[Database]:
             if not inspect(database.engine).has_table(inbox.name):
                 _fail(f"The database of {database.service} is not set up. Next: signpost migrate {database.service}")
     except SQLAlchemyError as error:
-        _fail(
-            f"The database cannot be reached ({type(error).__name__}). Check SIGNPOST_DATABASE_URL or SIGNPOST_HOME."
-        )
+        _fail(f"The database cannot be reached ({type(error).__name__}). Check SIGNPOST_DATABASE_URL or SIGNPOST_HOME.")
     return databases
 
 

@@ -17,6 +17,7 @@ from services.gateway.pages.routes import add_page_routes
 from services.gateway.proxy.routes import UPSTREAMS, add_proxy_routes
 from services.gateway.proxy.upstreams import Upstreams
 from services.gateway.settings import GatewaySettings
+from services.gateway.webhooks.routes import routes as webhook_routes
 from shared.auth.keys import Keys
 from shared.clock import Clock
 from shared.database.database import Database
@@ -40,7 +41,7 @@ def create_app(
     app = create_service_app(
         settings,
         service="gateway",
-        routes=[journey_routes],
+        routes=[journey_routes, webhook_routes],
         database=database,
         clock=clock,
         instead={"/readyz": readyz(timeout_s=settings.ready_timeout_s), "/openapi.json": openapi},
@@ -70,7 +71,7 @@ def _reaching_upstreams(settings: GatewaySettings) -> Callable[[web.Application]
 
 def _own_description(database: Database) -> dict[str, Any]:
     by_hand = [home.DESCRIBED, feed.DESCRIBED_PAGE, feed.DESCRIBED_STREAM]
-    declared = [*journey_routes, *by_hand, *dead_letter_routes("gateway", database)]
+    declared = [*journey_routes, *webhook_routes, *by_hand, *dead_letter_routes("gateway", database)]
     return openapi_document(declared, title=TITLE, version=VERSION)
 
 

@@ -43,6 +43,17 @@ class GatewaySettings(Settings):
         default=5.0, ge=0, description="Quiet time after which a fact that may lead to nothing counts as settled"
     )
     journey_days: int = Field(default=400, ge=1, description="How long journeys are kept: a school year and some")
+    webhook_allow_local: bool = Field(
+        default=False,
+        description="For local development: webhooks to this very machine, over plain http and any port. Never in use",
+    )
+    webhook_ports: tuple[int, ...] = Field(
+        default=(443, 8443), description="Ports webhooks may be sent to, as a JSON list"
+    )
+    webhook_timeout_s: float = Field(default=15.0, gt=0, le=30, description="Longest wait for a receiver's answer")
+    webhook_concurrency: int = Field(default=64, ge=1, description="Webhooks a worker sends at the same time")
+    webhook_endpoint_concurrency: int = Field(default=8, ge=1, description="The same to one endpoint, by all workers")
+    webhook_log_days: int = Field(default=30, ge=1, description="How long deliveries and their attempts are kept")
     feed_poll_s: float = Field(default=0.1, gt=0, description="Pause between looks for new events, by all streams")
     feed_heartbeat_s: float = Field(default=15.0, gt=0, description="Longest silence of a stream")
     feed_patience_s: float = Field(

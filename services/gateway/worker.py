@@ -3,9 +3,14 @@
 from services.gateway.feed.handlers import give_positions
 from services.gateway.journeys import consumers, handlers
 from services.gateway.settings import GatewaySettings
+from services.gateway.webhooks import consumers as webhooks
+from services.gateway.webhooks.deliveries import forget_old
+from services.gateway.webhooks.sending import DeliverDue
 from shared.events.contract import contracts
 from shared.messaging.hosting import EventService, every, reaction
 from shared.messaging.periodic import Periodic
+
+_deliver = DeliverDue()
 
 
 class GatewayService(EventService):
@@ -15,5 +20,8 @@ class GatewayService(EventService):
     settings_class = GatewaySettings
 
     log_every_event = tuple(reaction(contract, consumers.on_any_event) for contract in contracts().values())
+    queue_webhooks = tuple(reaction(contract, webhooks.on_any_event) for contract in contracts().values())
+    deliver_webhooks = every(1.0, _deliver, finish=_deliver.finish)
+    forget_old_webhooks = Periodic(3600.0, forget_old, after_batches=False)
     give_positions = every(1.0, give_positions)
     forget_old_journeys = Periodic(3600.0, handlers.forget_old_journeys, after_batches=False)

@@ -1,5 +1,6 @@
 """The deployment's own secrets: one file, made once, readable by its owner alone."""
 
+import base64
 import json
 import os
 import secrets
@@ -10,6 +11,8 @@ from typing import Any, Self
 import jwt
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from jwt.algorithms import OKPAlgorithm
 from pydantic import BaseModel
@@ -44,6 +47,17 @@ class Keys(BaseModel):
 
     def sign(self, claims: dict[str, Any]) -> str:
         return jwt.encode(claims, self.signing_key_pem, algorithm=ALGORITHM, headers={"kid": self.key_id})
+
+    def derived(self, purpose: str) -> list[str]:
+        """Fernet keys for one purpose alone, one per sealing key and in their order: they open nothing else."""
+        return [
+            base64.urlsafe_b64encode(
+                HKDF(SHA256(), 32, salt=None, info=f"signpost/{purpose}".encode()).derive(
+                    base64.urlsafe_b64decode(sealing_key)
+                )
+            ).decode()
+            for sealing_key in self.sealing_keys
+        ]
 
     def jwks(self) -> dict[str, Any]:
         """Public half of the signing key as a JSON Web Key Set."""

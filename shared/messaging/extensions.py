@@ -312,3 +312,11 @@ class PeriodicLoops(DependencyProvider):
             else:
                 backoff.reset()
                 wake.wait(periodic.interval_s)
+        if periodic.finish is not None:
+            self._finish(periodic.finish, tick)
+
+    def _finish(self, finish: Callable[[Tick], None], tick: Tick) -> None:
+        try:
+            finish(tick)
+        except Exception as error:  # what is left is found by the next worker, as after a kill
+            log.error("periodic_unfinished", service=self.database.service, **fault(error))

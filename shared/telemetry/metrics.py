@@ -38,6 +38,12 @@ DEAD_LETTERS = Gauge("signpost_dead_letters", "Events given up on until a person
 # Messages handed to providers, by channel and outcome. Rejections rising: check the provider account and the addresses.
 MESSAGES_SENT = Counter("signpost_messages", "Messages handed to a provider", ["channel", "outcome"])
 
+# Webhooks tried, by outcome. One integrator's failures are theirs to mend; all failing at once: look at our way out.
+WEBHOOKS_SENT = Counter("signpost_webhooks", "Webhooks tried", ["outcome"])
+
+# Endpoints of integrators nothing is sent to any more. Tell the owner; `signpost webhooks list` says which and why.
+WEBHOOKS_DISABLED = Counter("signpost_webhook_endpoints_disabled", "Webhook endpoints disabled", ["reason"])
+
 # Streams of the event feed that are open. At SIGNPOST_FEED_STREAMS further readers are refused: add gateway processes.
 FEED_STREAMS = Gauge("signpost_feed_streams", "Open streams of the event feed")
 

@@ -23,7 +23,15 @@ WITHOUT_HEALTHCHECK = {
     "collector": "its image holds one binary, and nothing to ask it with; nothing waits for it",
     "tempo": "the same, and its traces are for looking at alone",
 }
-NEED_KEYS = {"roster-api", "mentorship-api", "notifications-api", "notifications-worker", "gateway-api", "mailbox"}
+NEED_KEYS = {
+    "roster-api",
+    "mentorship-api",
+    "notifications-api",
+    "notifications-worker",
+    "gateway-api",
+    "gateway-worker",
+    "mailbox",
+}
 
 
 def variables_of(part: dict[str, Any]) -> dict[str, str]:

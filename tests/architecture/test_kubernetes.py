@@ -15,7 +15,14 @@ from tests.support.deployment import KUBERNETES, REPOSITORY, manifests
 
 VERSION = "1.31"
 KUSTOMIZE = ("Kustomization", "Component", None)
-NEED_KEYS = {"roster-api", "mentorship-api", "notifications-api", "notifications-worker", "gateway-api"}
+NEED_KEYS = {
+    "roster-api",
+    "mentorship-api",
+    "notifications-api",
+    "notifications-worker",
+    "gateway-api",
+    "gateway-worker",
+}
 
 
 def validate(document: dict[str, Any]) -> None:

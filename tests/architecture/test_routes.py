@@ -111,6 +111,24 @@ class TestAccessRules:
         assert len(letters) == 4 * len(SERVICES)
         assert all(route.access.roles == {"ops"} for route in letters.values())
 
+    def test_webhooks_are_for_whom_access_says(self) -> None:
+        """ACCESS, row "webhooks, keys": integrator RW own, district administrator RW, operations pause."""
+        webhooks = {name: route for name, route in ROUTES.items() if "/v1/webhooks" in route.path}
+        managed = {"integrator", "district_admin"}
+        without_operations = {name for name, route in webhooks.items() if route.access.roles == managed}
+        alone = {name for name, route in webhooks.items() if route.access.roles == {"district_admin"}}
+
+        assert all(route.access.roles <= managed | {"ops"} for route in webhooks.values())
+        assert alone == {"POST /v1/webhooks/{endpoint_id}/approve"}
+        assert without_operations == {
+            "POST /v1/webhooks",
+            "PATCH /v1/webhooks/{endpoint_id}",
+            "DELETE /v1/webhooks/{endpoint_id}",
+            "GET /v1/webhooks/{endpoint_id}/secret",
+            "POST /v1/webhooks/{endpoint_id}/secret/rotate",
+            "POST /v1/webhooks/{endpoint_id}/test",
+        }
+
     def test_every_route_says_what_it_is(self) -> None:
         for name, route in ROUTES.items():
             assert route.summary.strip(), name
