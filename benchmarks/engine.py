@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,7 @@ class Ground:
 
     settings: Settings
     database: Database
-    environment: Mapping[str, str]
+    environment: dict[str, str]
     times: Path
 
     def part(self, name: str) -> float:
@@ -51,10 +51,10 @@ class Ground:
         return measured / float(done.stdout)
 
     @contextmanager
-    def worker(self) -> Iterator[None]:
+    def worker(self, **environment: str) -> Iterator[None]:
         """The worker process; at the end the times of its effects are complete."""
         command = [sys.executable, "-m", "benchmarks.tally", str(self.times)]
-        worker = subprocess.Popen(command, env=self.environment)
+        worker = subprocess.Popen(command, env=self.environment | environment)
         try:
             yield
             worker.send_signal(signal.SIGTERM)
@@ -84,8 +84,10 @@ def _rabbit_round(engine: Engine) -> dict[str, float]:
     with _ground(engine) as ground:
         fill(ground.database, EVENTS)
         figures["relay, events/s"] = ground.part("relay")
-        figures["consume, events/s"] = _drained(ground)
-    with _ground(engine) as ground:
+        figures["consume, an upsert per event, events/s"] = _drained(ground)
+        fill(ground.database, EVENTS)
+        ground.part("relay")
+        figures["consume, a statement per event, events/s"] = _drained(ground, TALLY_STATEMENT_PER_EVENT="1")
         fill(ground.database, EVENTS)
         figures["outbox to effect in one process, events/s"] = _drained(ground)
     with _ground(engine) as ground:
@@ -106,10 +108,11 @@ def _embedded_round(engine: Engine) -> dict[str, float]:
     return figures | _latency(engine)
 
 
-def _drained(ground: Ground) -> float:
+def _drained(ground: Ground, **environment: str) -> float:
     """Events per second of a worker between its first and its last commit."""
-    with ground.worker():
-        wait_until(lambda: applied(ground.database) == EVENTS, timeout_s=LONGEST_S, what="all effects")
+    target = applied(ground.database) + EVENTS
+    with ground.worker(**environment):
+        wait_until(lambda: applied(ground.database) == target, timeout_s=LONGEST_S, what="all effects")
     times = sorted(ground.effects().values())
     later = sum(at > times[0] + 0.001 for at in times)
     return later / (times[-1] - times[0])
