@@ -26,7 +26,8 @@ from shared.telemetry.traces import span
 log = get_logger(__name__)
 
 APPLIED, PARKED, DEAD, DISCARDED = "applied", "parked", "dead", "discarded"
-MOST_SPOILERS = 8  # so many failing events are sorted out of a batch; with more, each is tried alone
+# So many failing events are taken out of a batch; with more, each is tried alone (docs/decisions/0010).
+MOST_SPOILERS = 8
 DEATH_REASON = "x-first-death-reason"  # RabbitMQ's header on what it moved to a dead queue
 
 

@@ -11,7 +11,7 @@ from shared.auth.keys import Keys
 from shared.auth.tokens import issue_token
 from tests.architecture.test_routes import ROUTES as DECLARED
 from tests.architecture.test_routes import UNDECLARED
-from tests.support.access_table import OPEN, ROUTES, SIGNED, letters, needs_reason
+from tests.support.access_table import OPEN, ROUTES, SIGNED, THINGS, letters, needs_reason
 from tests.support.callers import AT_LARGE, CALLERS, Caller
 from tests.support.district import Answer, District
 from tests.support.requests import Prepared, Requests
@@ -75,7 +75,7 @@ class Knocking:
     def everywhere(self) -> None:
         with self.district.at(self.caller.at), self.district.rehearsal():
             for key, rule in ROUTES.items():
-                if rule.about in ("nothing", "self", "own contact"):
+                if rule.about in THINGS:
                     self.at_things(key)
                 else:
                     self.at_students(key)
@@ -166,7 +166,7 @@ class TestEveryRoute:
         headers = {"Authorization": f"Bearer {bad}"} if bad else {}
         wrong = []
         for key, rule in ROUTES.items():
-            at_things = rule.about in ("nothing", "self", "own contact")
+            at_things = rule.about in THINGS
             for exists in (True, False):
                 if at_things:
                     request = requests.of_things(key, existing=exists)

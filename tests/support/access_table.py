@@ -96,6 +96,9 @@ _DEAD_LETTERS = {
     )
 }
 
+# What a rule can be about that is no student's.
+THINGS = ("nothing", "self", "own contact")
+
 # Every declared route. One that is missing here fails the build.
 ROUTES: Mapping[str, Rule] = {
     "GET /v1/students": Rule("student record", "R", "self"),

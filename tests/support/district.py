@@ -80,12 +80,13 @@ class _Undone(Exception):
 
 
 class District:
-    """Every API and every worker's reactions on SQLite files, under one clock that stands still."""
+    """Every API and every worker's reactions, under one clock that stands still."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, database_url: str | None = None) -> None:
+        """On SQLite files, unless a URL with `{service}` says otherwise."""
         self.clock = FakeClock(NOON)
         self.settings = Settings.model_validate(
-            {"home": folder, "database_url": None, "amqp_url": None, "rate_limit_per_s": 0, "jwks": None}
+            {"home": folder, "database_url": database_url, "amqp_url": None, "jwks": None}
         )
         self.embedded = Embedded(folder, worker_classes(), clock=self.clock, settings=self.settings)
         self.rehearses = False

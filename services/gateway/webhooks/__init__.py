@@ -1,1 +1,1 @@
-"""Events pushed to integrators' own addresses, by Standard Webhooks 1.0; docs/decisions/0010-webhooks.md."""
+"""Events pushed to integrators' own addresses, by Standard Webhooks 1.0; docs/decisions/0011-webhooks.md."""
