@@ -5,7 +5,8 @@ import shared.messaging.patched  # isort: skip  # noqa: F401  (before anything t
 import sys
 
 from services.composition import SERVICES, consumer_groups, worker_class
-from shared.messaging.process import run_workers
+from shared.messaging.process import GroupsMissing, run_workers
+from shared.messaging.topology import TopologyMissing
 from shared.settings import Settings
 from shared.telemetry.logs import configure_logs
 from shared.telemetry.traces import configure_traces
@@ -16,7 +17,10 @@ def main(services: list[str]) -> None:
     name = f"{services[0]}-worker" if len(services) == 1 else "worker"
     configure_logs(service=name, level=settings.log_level)
     configure_traces(settings, service=name)
-    run_workers(settings, [worker_class(service) for service in services], groups=consumer_groups())
+    try:
+        run_workers(settings, [worker_class(service) for service in services], groups=consumer_groups())
+    except (GroupsMissing, TopologyMissing) as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

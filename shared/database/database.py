@@ -17,6 +17,7 @@ from shared.database.unit_of_work import Cause, UnitOfWork
 from shared.settings import Settings
 
 SQLITE_BUSY_TIMEOUT_S = 15
+POSTGRESQL_PORT = 5432
 # Notice within half a minute that the other side is gone without a word: a cut cable sends no goodbye.
 _NOTICE_SILENCE = {
     "keepalives_idle": 10,
@@ -112,12 +113,19 @@ class Database:
         try:
             yield
         except (DBAPIError, PoolExhausted) as error:
-            what = f"{self.service}: {type(getattr(error, 'orig', error)).__name__}"
+            what = failure_of(self.service, self.engine, error)
             if is_conflict(error):
                 raise DatabaseConflict(what) from error
             if is_away(error):
                 raise DatabaseAway(what) from error
             raise
+
+
+def failure_of(service: str, engine: Engine, error: BaseException) -> str:
+    """Whose database failed, where it should be, and how; never the driver's text, which may quote data."""
+    url = engine.url
+    place = url.database if url.host is None else f"{url.host}:{url.port or POSTGRESQL_PORT}/{url.database}"
+    return f"database of {service} at {place}: {type(getattr(error, 'orig', error)).__name__}"
 
 
 def is_away(error: BaseException) -> bool:

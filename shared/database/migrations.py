@@ -9,7 +9,7 @@ from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import DBAPIError
 
 from shared.auth.tables import access_metadata
-from shared.database.database import DatabaseAway, create_service_engine, is_away
+from shared.database.database import DatabaseAway, create_service_engine, failure_of, is_away
 from shared.database.schema import Json, UtcDateTime
 from shared.messaging.tables import messaging_metadata
 from shared.settings import Settings
@@ -35,7 +35,7 @@ def migrate(settings: Settings, service: str) -> None:
             command.upgrade(alembic_config(service, connection), "head")
     except DBAPIError as error:
         if is_away(error):
-            raise DatabaseAway(f"{service}: {type(error.orig).__name__}") from error
+            raise DatabaseAway(failure_of(service, engine, error)) from error
         raise
     finally:
         engine.dispose()

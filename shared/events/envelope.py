@@ -1,5 +1,6 @@
 """The metadata around every event: CloudEvents 1.0 attributes and our extensions."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -55,21 +56,15 @@ class Envelope(BaseModel):
         return {HEADER_PREFIX + name: value for name, value in attributes.items() if value is not None}
 
     @classmethod
-    def from_headers(cls, headers: dict[str, Any]) -> "Envelope":
+    def from_headers(cls, headers: Mapping[str, Any]) -> "Envelope":
         """
         Read an envelope from AMQP headers.
 
         Raises:
             pydantic.ValidationError: An attribute is missing or malformed.
         """
-        attributes = {
-            name.removeprefix(HEADER_PREFIX): value for name, value in headers.items() if name.startswith(HEADER_PREFIX)
-        }
-        return cls.model_validate(
-            {
-                **attributes,
-                "subject_version": attributes.get("subjectversion"),
-                "correlation_id": attributes.get("correlationid"),
-                "causation_id": attributes.get("causationid"),
-            }
-        )
+        return cls.model_validate({field: headers[name] for name, field in _FIELDS.items() if name in headers})
+
+
+# By AMQP header; `source`, `specversion` and `dataschema` follow from the type.
+_FIELDS = {HEADER_PREFIX + field.replace("_", ""): field for field in Envelope.model_fields}

@@ -26,6 +26,8 @@ from shared.telemetry.traces import span
 log = get_logger(__name__)
 
 APPLIED, PARKED, DEAD, DISCARDED = "applied", "parked", "dead", "discarded"
+# So many failing events are taken out of a batch; with more, each is tried alone (docs/decisions/0010).
+MOST_SPOILERS = 8
 DEATH_REASON = "x-first-death-reason"  # RabbitMQ's header on what it moved to a dead queue
 
 
@@ -64,27 +66,24 @@ class Consumer:
 
     def apply(self, batch: Sequence[Message]) -> None:
         """
-        Apply a batch in one transaction; if one event fails, each in its own.
+        Apply a batch in one transaction; an event that fails is tried alone, and the others without it.
 
         Raises:
             DatabaseAway: Nothing was committed of what remains; deliver it again.
         """
-        readable: list[tuple[Message, Received[Event]]] = []
+        remaining: list[tuple[Message, Received[Event]]] = []
         for message in _distinct(batch):
             try:
-                readable.append((message, self._read(message)))
+                remaining.append((message, self._read(message)))
             except (Unreadable, UnknownType) as error:
                 self._keep(message, error)
-        if not readable:
-            return
-        try:
-            self._apply_together(readable)
-        except Exception as error:
-            if is_away(error) and not is_conflict(error):
-                raise
-            log.info("batch_falls_apart", consumer=self._group, size=len(readable), error=type(error).__name__)
-            for message, received in readable:
-                self._apply_alone(message, received)
+        for _ in range(MOST_SPOILERS):
+            spoiler = self._apply_together(remaining)
+            if spoiler is None:
+                return
+            self._apply_alone(*remaining.pop(spoiler))
+        for each in remaining:
+            self._apply_alone(*each)
 
     def record_given_up(self, batch: Sequence[Message]) -> None:
         """
@@ -114,14 +113,25 @@ class Consumer:
         reason = f"type {message.event_type[:120]!r} is not one that {self._group} reacts to"
         raise UnknownType(reason) if TYPE_PATTERN.match(message.event_type) else Unreadable(reason)
 
-    def _apply_together(self, batch: Sequence[tuple[Message, Received[Event]]]) -> None:
-        with self._database.transaction() as uow:
-            fresh = self._take(uow, [message for message, _ in batch])
-            uow.defer_upserts()
-            for _, received in batch:
-                if received.envelope.id in fresh:
-                    self._react(received, uow)
+    def _apply_together(self, batch: Sequence[tuple[Message, Received[Event]]]) -> int | None:
+        """Apply all or nothing; the position of the event that was in hand when it failed."""
+        if not batch:
+            return None
+        position = 0
+        try:
+            with self._database.transaction() as uow:
+                fresh = self._take(uow, [message for message, _ in batch])
+                uow.defer_upserts()
+                for position, (_, received) in enumerate(batch):  # noqa: B007 (read where it failed)
+                    if received.envelope.id in fresh:
+                        self._react(received, uow)
+        except Exception as error:
+            if is_away(error) and not is_conflict(error):
+                raise
+            log.info("batch_falls_apart", consumer=self._group, size=len(batch), error=type(error).__name__)
+            return position
         self._count((received, APPLIED if received.envelope.id in fresh else "seen") for _, received in batch)
+        return None
 
     def _apply_alone(self, message: Message, received: Received[Event]) -> None:
         with self._database.transaction() as uow:

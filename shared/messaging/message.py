@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,7 @@ class Unreadable(Exception):
     """The message is not an event this consumer can read."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Message:
     """Headers are CloudEvents attributes in AMQP binary mode; the body is the event's JSON."""
 
@@ -33,7 +34,7 @@ class Message:
     def event_type(self) -> str:
         return str(self.headers.get(f"{HEADER_PREFIX}type", ""))
 
-    @property
+    @cached_property
     def event_id(self) -> UUID:
         """The event's id; for a message without a readable one, an id made from its bytes."""
         try:
@@ -47,7 +48,7 @@ class Message:
             Unreadable: A CloudEvents attribute is missing or malformed.
         """
         try:
-            return Envelope.from_headers(dict(self.headers))
+            return Envelope.from_headers(self.headers)
         except ValidationError as error:
             raise Unreadable(f"envelope: {_where(error)}") from None
 

@@ -47,7 +47,10 @@ def run_workers(settings: Settings, services: Sequence[type[EventService]], *, g
     """
     names = [service.name for service in services]
     if settings.is_embedded and (absent := groups.keys() - names):
-        raise GroupsMissing(f"not hosted here: {', '.join(sorted(absent))}")
+        raise GroupsMissing(
+            "Without SIGNPOST_AMQP_URL events travel inside one process, so that it must host every service. "
+            f"Not hosted here: {', '.join(sorted(absent))}."
+        )
     # It logs failures with their text, which may quote personal data; the loops log each failure themselves.
     logging.getLogger("nameko.containers").setLevel(logging.CRITICAL)
     stopping = _stop_on_signals()
@@ -61,7 +64,7 @@ def run_workers(settings: Settings, services: Sequence[type[EventService]], *, g
     for service in services:
         runner.add_service(service)
     runner.start()
-    if settings.is_embedded:
+    if any(database.is_sqlite for database in hosting.databases.values()):
         eventlet.spawn_n(_wake_by_pipe, hosting)
     log.info("worker_started", services=names)
     eventlet.spawn_n(_stop, runner, stopping)

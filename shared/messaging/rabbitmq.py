@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import amqp
 from amqp import Channel
@@ -16,6 +17,7 @@ from shared.messaging.broker import BrokerAway
 from shared.messaging.message import Message
 from shared.telemetry.logs import get_logger
 
+AMQP_PORT = 5672
 HEARTBEAT_S = 20
 CONNECT_TIMEOUT_S = 5
 ANSWER_TIMEOUT_S = 6.0  # for confirms, too
@@ -30,7 +32,8 @@ def connect(url: str) -> Connection:
     """A connection to RabbitMQ, established. Raises BrokerAway."""
     connection = Connection(url, heartbeat=HEARTBEAT_S, connect_timeout=CONNECT_TIMEOUT_S)
     try:
-        connection.connect()
+        # Once: kombu's own second try comes after 2 s in which nobody knows that something is missing.
+        connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
         # A broker that is short of memory, or gone without a word, would let a write or an answer wait for ever.
         transport = connection.connection.transport
         transport.sock.settimeout(ANSWER_TIMEOUT_S)
@@ -38,8 +41,14 @@ def connect(url: str) -> Connection:
         receive = transport._quick_recv
         transport._quick_recv = lambda wanted: receive(max(wanted, READ_AHEAD))
     except BROKER_ERRORS as error:
-        raise BrokerAway(f"cannot connect: {type(error).__name__}") from error
+        raise BrokerAway(f"cannot connect to RabbitMQ at {_place(url)}: {type(error).__name__}") from error
     return connection
+
+
+def _place(url: str) -> str:
+    """Where a broker should be, without the password of its address."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or AMQP_PORT}{parts.path}"
 
 
 @contextmanager

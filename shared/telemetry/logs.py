@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from opentelemetry import trace
+from structlog.typing import Processor
 
 
 def _add_trace(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -18,6 +19,16 @@ def _add_trace(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappi
     return event
 
 
+def _naming(service: str) -> Processor:
+    """Says on every line whose it is; whatever thread or greenlet wrote it."""
+
+    def name(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.setdefault("service", service)
+        return event
+
+    return name
+
+
 def configure_logs(*, service: str, level: str = "INFO") -> None:
     """Log JSON lines to standard error, libraries' warnings included."""
     shared: list[Any] = [
@@ -26,6 +37,7 @@ def configure_logs(*, service: str, level: str = "INFO") -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_trace,
+        _naming(service),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -49,7 +61,6 @@ def configure_logs(*, service: str, level: str = "INFO") -> None:
     root.setLevel(logging.WARNING)
     logging.getLogger("services").setLevel(level)
     logging.getLogger("shared").setLevel(level)
-    structlog.contextvars.bind_contextvars(service=service)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from opentelemetry import trace
+from opentelemetry.context import attach, detach
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
@@ -74,8 +75,11 @@ def span(
     """
     if not _exporters and (parent or kind is not SpanKind.SERVER):
         passed_on = _remote(parent) if parent else trace.get_current_span()
-        with trace.use_span(passed_on, record_exception=False, set_status_on_exception=False):
+        before = attach(trace.set_span_in_context(passed_on))
+        try:
             yield passed_on
+        finally:
+            detach(before)
         return
     context = _propagator.extract({"traceparent": parent}) if parent else None
     linked = [

@@ -30,7 +30,7 @@ def free_port() -> int:
         return port
 
 
-def wait_until(condition: Callable[[], T], *, timeout_s: float, what: str, interval_s: float = 0.05) -> T:
+def wait_until(condition: Callable[[], T | None], *, timeout_s: float, what: str, interval_s: float = 0.05) -> T:
     """
     The first true value of `condition`.
 

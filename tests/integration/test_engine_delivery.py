@@ -19,7 +19,7 @@ from shared.messaging.broker import BrokerAway
 from shared.messaging.dead_letters import list_dead_letters
 from shared.messaging.embedded import EmbeddedBroker
 from shared.messaging.message import Message
-from shared.messaging.rabbitmq import RabbitBroker, channel_to
+from shared.messaging.rabbitmq import RabbitBroker, RabbitSource, channel_to
 from shared.messaging.reactions import NotYetKnown, Received
 from shared.messaging.relay import Relay, outbox_backlog, turn_for
 from shared.messaging.tables import inbox, outbox
@@ -366,6 +366,16 @@ class TestRabbitMQ:
 
         assert connection is not None
         assert broker._connection is connection
+
+    def test_notices_a_broker_that_fell_silent(self, real: RabbitStage, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(rabbitmq, "HEARTBEAT_S", 1)
+        source = RabbitSource(real.proxy.before(real.url), queue=real.topology.queue("mirror"), batch=10)
+
+        def fall_silent() -> None:
+            real.proxy.fault = "silence"
+
+        with pytest.raises(BrokerAway):
+            source.run(real.consumer.apply, stopping=lambda: False, subscribed=fall_silent)
 
     def test_keeps_the_connection_of_a_batch_that_waits(
         self, real: RabbitStage, monkeypatch: pytest.MonkeyPatch

@@ -17,14 +17,17 @@ from uuid import UUID
 
 import psycopg
 import pytest
+import requests
 
 from shared.database.database import Database
+from shared.messaging.process import GroupsMissing, run_workers
 from shared.messaging.relay import outbox_backlog
 from shared.messaging.wake import Waker
 from shared.settings import Settings
 from shared.testing.databases import embedded_settings, postgres_urls
+from shared.testing.deployment import free_port
 from tests.support.chaos import Chaos
-from tests.support.ledger import count, emit, noted, open_ledger, prepare, ticks
+from tests.support.ledger import LedgerService, count, emit, groups, noted, open_ledger, prepare, ticks
 from tests.support.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
@@ -82,9 +85,9 @@ class Workers:
 @contextmanager
 def workers_on(settings: Settings) -> Iterator[Workers]:
     environment = {"SIGNPOST_HOME": str(settings.home)}
-    for name in ("amqp_url", "database_url"):
+    for name in ("amqp_url", "database_url", "worker_http_port"):
         if value := getattr(settings, name):
-            environment[f"SIGNPOST_{name.upper()}"] = value
+            environment[f"SIGNPOST_{name.upper()}"] = str(value)
     prepare(settings)
     ledger, waker = open_ledger(settings)
     workers = Workers(settings, environment, ledger, Database.open(settings, "mirror"), waker)
@@ -198,6 +201,10 @@ class TestStoppedWorkers:
 
 
 class TestWorkers:
+    def test_refuse_to_leave_a_service_out_when_embedded(self, tmp_path: Path) -> None:
+        with pytest.raises(GroupsMissing, match="Not hosted here: mirror"):
+            run_workers(embedded_settings(tmp_path), [LedgerService], groups=groups())
+
     def test_hear_of_a_commit_at_once(self, workers: Workers) -> None:
         workers.started()
         workers.assert_all_noted_once(ids := emit(workers.ledger, 1))
@@ -223,24 +230,34 @@ class TestWorkers:
             Chaos(urlsplit(amqp_url).port or 5672) as proxy,
             postgres_urls(postgres_server, ["ledger", "mirror"]) as database_url,
         ):
-            settings = embedded_settings(tmp_path, amqp_url=proxy.before(amqp_url), database_url=database_url)
+            settings = embedded_settings(
+                tmp_path, amqp_url=proxy.before(amqp_url), database_url=database_url, worker_http_port=free_port()
+            )
             with workers_on(settings) as workers:
                 worker = workers.started()
                 ids = emit(workers.ledger, 20)
                 workers.assert_all_noted_once(ids)
+                wait_until(lambda: missing(settings) == [], timeout_s=5, what="the worker to be ready")
 
                 proxy.fault = "refuse"
                 proxy.reset()
                 ids += emit(workers.ledger, 20)
-                wait_until(lambda: "broker_away" in workers.log(), timeout_s=10, what="the worker to notice")
+                wait_until(lambda: len(missing(settings)) == 4, timeout_s=10, what="the worker to miss its queues")
                 proxy.fault = "none"
                 workers.assert_all_noted_once(ids)
+                wait_until(lambda: missing(settings) == [], timeout_s=15, what="the worker to be ready again")
 
                 cut_sessions(postgres_server, workers)
                 ids += emit(workers.ledger, 20)
                 workers.assert_all_noted_once(ids)
 
                 assert worker.poll() is None, "it should not need a restart"
+
+
+def missing(settings: Settings) -> list[str]:
+    """What the worker says it is waiting for."""
+    found: list[str] = requests.get(f"http://127.0.0.1:{settings.worker_http_port}/readyz", timeout=5).json()["missing"]
+    return found
 
 
 def cut_sessions(server: str, workers: Workers) -> None:

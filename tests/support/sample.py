@@ -114,13 +114,7 @@ class SampleDistrict:
         data: bytes | None = None,
     ) -> requests.Response:
         """A request through the gateway, signed as `person`, or as (role, id); unsigned without."""
-        signed = dict(headers or {})
-        if person is not None:
-            role, person_id = (person.role, person.person_id) if isinstance(person, Person) else person
-            token = issue_token(self.deployment.settings, role=role, person_id=person_id)
-            signed.setdefault("Authorization", f"Bearer {token}")
-        url = path if path.startswith("http") else self.deployment.gateway_url + path
-        return requests.request(method, url, headers=signed, json=json, data=data, timeout=30)
+        return request(self.deployment, method, path, person, headers=headers, json=json, data=data)
 
     def read(self, path: str, person: Person | tuple[str, UUID]) -> dict[str, Any]:
         answer = self.call("GET", path, person)
@@ -149,6 +143,32 @@ class SampleDistrict:
         )
         assert answer.status_code == 200, answer.text
         return Made(int(answer.headers["ETag"].strip('"')), UUID(answer.headers["Correlation-Id"]), answer.json())
+
+
+def request(
+    deployment: Deployment,
+    method: str,
+    path: str,
+    person: Person | tuple[str, UUID] | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    json: Any = None,
+    data: bytes | None = None,
+) -> requests.Response:
+    """
+    A request through a deployment's gateway.
+
+    Args:
+        path: Or a whole address, such as that of a link.
+        person: Who signs it; (role, id) for those who are in no roster; None for an unsigned one.
+    """
+    signed = dict(headers or {})
+    if person is not None:
+        role, person_id = (person.role, person.person_id) if isinstance(person, Person) else person
+        token = issue_token(deployment.settings, role=role, person_id=person_id)
+        signed.setdefault("Authorization", f"Bearer {token}")
+    url = path if path.startswith("http") else deployment.gateway_url + path
+    return requests.request(method, url, headers=signed, json=json, data=data, timeout=30)
 
 
 def plan_path(student: Student) -> str:

@@ -139,6 +139,15 @@ class TestConsumer:
         [letter] = list_dead_letters(receiver.database, include_parked=True)
         assert (letter.state, letter.error_class, letter.attempts) == ("parked", "ValueError", 1)
 
+    def test_parks_as_many_as_fail(self, receiver: Receiver) -> None:
+        events = [approved() for _ in range(40)]
+        receiver.broken |= {event.plan_id for event in events[::2]}
+
+        receiver.consumer.apply(messages_of(receiver.database, *events))
+
+        assert (receiver.applied(), receiver.count(outbox), receiver.count(inbox)) == (20, 20, 40)
+        assert len(list_dead_letters(receiver.database, include_parked=True)) == 20
+
     def test_does_not_keep_the_text_of_errors_it_did_not_write(self, receiver: Receiver) -> None:
         event = approved()
         receiver.broken.add(event.plan_id)
