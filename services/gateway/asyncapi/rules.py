@@ -118,7 +118,7 @@ def _joined(choices: Sequence[Schema]) -> list[Part]:
 def _meaning(schema: Schema) -> str:
     examples = ", ".join(json.dumps(example, ensure_ascii=False) for example in schema.get("examples", ()))
     described = _words(schema.get("description", ""))
-    return ", such as ".join(part for part in (described, examples) if part)
+    return ", ".join(part for part in (described, examples and f"such as {examples}") if part)
 
 
 def _words(text: str) -> str:
