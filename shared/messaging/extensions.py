@@ -227,7 +227,7 @@ class RelayLoop(DependencyProvider):
             self.notifier.wake()
 
     def _run(self) -> None:
-        backoff = Backoff(self.stopping, longest_s=5.0)
+        backoff = Backoff(self.stopping)
         while not self.stopping.asked():
             try:
                 self.relay.drain(stopping=self.stopping.asked)

@@ -46,9 +46,14 @@ class Stop:
 
 
 class Backoff:
-    """Pauses between failures: doubling and jittered; short again after a success."""
+    """
+    Pauses between failures: doubling and jittered; short again after a success.
 
-    def __init__(self, stop: Stop, *, first_s: float = 0.2, longest_s: float = 10.0) -> None:
+    The longest is short enough for relay and consumer, one after the other, to be at work again
+    within ten seconds of what they miss.
+    """
+
+    def __init__(self, stop: Stop, *, first_s: float = 0.2, longest_s: float = 3.0) -> None:
         self._stop = stop
         self._first_s = first_s
         self._longest_s = longest_s
