@@ -23,8 +23,8 @@ NOT_BUILT = frozenset(
     }
 )
 
-# Words of the tables that are no letters: S is to send, O one's own.
-_WORDS = {"send": "S", "own": "O", "ids": "RW", "never": "", "-": ""}
+# Words of the tables that are no letters: S is to send, O one's own, P to pause and to see why.
+_WORDS = {"send": "S", "own": "O", "ids": "RW", "pause": "P", "never": "", "-": ""}
 
 # What a court order that leaves something takes from a guardian, and what anybody is to a stranger.
 _ONLY_READS = {"notices": "-", "plan": "R own"}
@@ -69,13 +69,17 @@ def needs_reason(resource: str, column: str) -> bool:
     return cell(resource, column).endswith("with reason")
 
 
+def needs_scope(resource: str, column: str) -> bool:
+    return cell(resource, column) == "R scope"
+
+
 @dataclass(frozen=True)
 class Rule:
     """
     Which cell decides about a route: any one of the letters in `needs` opens it.
 
     `about`: student (the path or the thing in it concerns one), notice (likewise, and is addressed to somebody),
-    file (a partner's; families see their own mentor's), self (the caller), nothing (no person).
+    file (a partner's; families see their own mentor's), webhook (its owner's), self (the caller), nothing (no person).
     """
 
     resource: str
@@ -96,8 +100,30 @@ _DEAD_LETTERS = {
     )
 }
 
+_WEBHOOK = "/v1/webhooks/{endpoint_id}"
+_WEBHOOKS = {
+    f"{method} {_WEBHOOK}{rest}": Rule(resource, needs, "webhook", opened)
+    for method, rest, resource, needs, opened in (
+        ("GET", "", "webhooks, keys", "RP", 200),
+        ("PATCH", "", "webhooks, keys", "W", 200),
+        ("DELETE", "", "webhooks, keys", "W", 204),
+        ("POST", "/approve", "webhook approval", "W", 409),
+        ("POST", "/pause", "webhooks, keys", "WP", 200),
+        ("POST", "/resume", "webhooks, keys", "WP", 409),
+        ("GET", "/secret", "webhooks, keys", "R", 200),
+        ("POST", "/secret/rotate", "webhooks, keys", "W", 200),
+        ("POST", "/test", "webhooks, keys", "W", 202),
+        ("GET", "/deliveries", "webhooks, keys", "RP", 200),
+        ("GET", "/deliveries/{event_id}", "webhooks, keys", "RP", 200),
+        ("POST", "/deliveries/{event_id}/resend", "webhooks, keys", "WP", 202),
+        ("POST", "/resend", "webhooks, keys", "WP", 202),
+        ("GET", "/health", "webhooks, keys", "RP", 200),
+        ("GET", "/changes", "webhooks, keys", "RP", 200),
+    )
+}
+
 # What a rule can be about that is no student's.
-THINGS = ("nothing", "self", "own contact")
+THINGS = ("nothing", "self", "own contact", "webhook")
 
 # Every declared route. One that is missing here fails the build.
 ROUTES: Mapping[str, Rule] = {
@@ -151,6 +177,11 @@ ROUTES: Mapping[str, Rule] = {
     "GET /v1/notices/{notice_id}": Rule("notices", "RS", "notice"),
     "POST /v1/tasks/{task_id}/done": Rule("tasks", "W"),
     "GET /v1/journeys/{correlation_id}": Rule("journeys", "R"),
+    "GET /v1/events": Rule("event feed", "R", "nothing"),
+    "GET /v1/events/stream": Rule("event feed", "R", "nothing"),
+    "GET /v1/webhooks": Rule("webhooks, keys", "RP", "nothing"),
+    "POST /v1/webhooks": Rule("webhooks, keys", "W", "nothing", opened=201),
+    **_WEBHOOKS,
     **_DEAD_LETTERS,
 }
 

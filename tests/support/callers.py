@@ -27,6 +27,7 @@ class Caller:
     own: str = "ana"
     at: datetime = NOON
     reason: str | None = None
+    scope: str = ""
 
     def column_for(self, student: str | None) -> str:
         if student is None or self.column in AT_LARGE:
@@ -83,6 +84,7 @@ CALLERS: Mapping[str, Caller] = {
     "case manager": _staff("case_manager", "cam", {"ana": "case manager"}),
     "partner": Caller("partner", "mentor", "partner"),
     "integrator": Caller("integrator", "vendor", "integrator"),
+    "integrator with a scope": Caller("integrator", "vendor", "integrator", scope="events:plans.plan.*"),
     "district admin": Caller("district_admin", "director", "district admin"),
     "district admin with a reason": Caller("district_admin", "director", "district admin", reason="complaint 7"),
     "ops": Caller("ops", "operator", "ops"),

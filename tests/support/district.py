@@ -29,6 +29,7 @@ from services.notifications.notices.tables import notices
 from services.notifications.tasks.tables import tasks
 from services.sample.catalog import catalog_document
 from services.sample.requirements import requirements_document
+from shared.auth.tokens import issue_token
 from shared.database.database import Database
 from shared.database.unit_of_work import Cause, UnitOfWork
 from shared.events.notifications import NoticeDelivered
@@ -36,7 +37,6 @@ from shared.messaging.message import Message
 from shared.settings import Settings
 from shared.testing import FakeClock
 from shared.testing.embedded import Embedded
-from shared.testing.tokens import bearer
 from shared.web.app import DATABASE
 from tests.support.roll import FAMILIES, MENTORS, RollBook, id_of
 
@@ -93,7 +93,9 @@ class District:
         self.things: dict[str, Things] = {}
         self._runner = asyncio.Runner()
         self._clients: dict[str, TestClient[Any, Any]] = {}
-        self._tokens: dict[tuple[str, UUID], Mapping[str, str]] = {}
+        self._tokens: dict[tuple[str, str, str], Mapping[str, str]] = {}
+        self.endpoints: dict[str, UUID] = {}  # of webhooks, by owner
+        self.delivered: dict[str, UUID] = {}  # an event on its way to each
         self._runner.run(self._open())
         self._found()
 
@@ -115,11 +117,12 @@ class District:
         """`body` is sent as JSON, bytes as they are."""
         return self._runner.run(self._ask(service, method, path, dict(headers or {}), body))
 
-    def token(self, role: str, name: str) -> Mapping[str, str]:
+    def token(self, role: str, name: str, *, scope: str = "") -> Mapping[str, str]:
         """Headers that sign a request as somebody."""
-        key = role, id_of(name)
+        key = role, name, scope
         if key not in self._tokens:
-            self._tokens[key] = bearer(self.settings, *key)
+            token = issue_token(self.settings, role=role, person_id=id_of(name), scope=scope)
+            self._tokens[key] = {"Authorization": f"Bearer {token}"}
         return self._tokens[key]
 
     def database(self, service: str) -> Database:
@@ -150,6 +153,8 @@ class District:
         content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         request = self._clients[service].request(method, path, headers=headers, data=content, allow_redirects=False)
         async with request as response:
+            if response.content_type == "text/event-stream":  # it would never end
+                return Answer(response.status, b"", response.headers)
             return Answer(response.status, await response.read(), response.headers)
 
     async def _open(self) -> None:
@@ -199,6 +204,8 @@ class District:
         for student in FAMILIES:
             self.things[student] = self._find(student, self.things[student])
         self._deliver_notices()
+        for integrator in ("vendor", "rival"):
+            self._add_endpoint(integrator)
         self.drain()
         roll.take_away()
         self.drain()
@@ -237,6 +244,15 @@ class District:
             plan_version=int(submitted.headers["ETag"].strip('"')),
             notices={},
         )
+
+    def _add_endpoint(self, owner: str) -> None:
+        director = self.token("district_admin", "director")
+        draft = {"url": "https://hooks.example.org/", "events": ["plans.plan.*"], "owner_id": str(id_of(owner))}
+        added = self._expect(201, "gateway", "POST", "/v1/webhooks", director, draft).document
+        path = f"/v1/webhooks/{added['endpoint_id']}/test"
+        tested = self._expect(202, "gateway", "POST", path, director).document
+        self.endpoints[owner] = UUID(added["endpoint_id"])
+        self.delivered[owner] = UUID(tested["event_id"])
 
     def _expect(
         self,

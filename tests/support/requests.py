@@ -1,7 +1,7 @@
 """For every route a request that would do something, about any student of the test district or about nobody."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from sqlalchemy import select
 from services.roster.guardianships.tables import court_orders
 from services.roster.imports.tables import roster_imports
 from services.sample.requirements import RULE_SET
+from tests.support.access_table import ROUTES, THINGS
 from tests.support.district import FINANCE, NOBODY, UNREADABLE, District, partner_id_of
 from tests.support.roll import FAMILIES, id_of
 
@@ -17,7 +18,7 @@ _COURSE = {"title": "English 9", "department": "English", "credits": 1, "grades"
 _OUTREACH = {"kind": "call", "outcome": "reached"}
 _LETTERS = {"event_ids": [str(UNREADABLE.event_id)], "reason": "test"}
 
-BODIES: Mapping[str, Any] = {
+BODIES: dict[str, Any] = {
     "PUT /v1/students/{student_id}/contacts": {"email": "new@example.com"},
     "PUT /v1/me/contact": {"email": "new@example.com"},
     "POST /v1/students/{student_id}/guardians/{guardian_id}/restriction": {"document": "Docket 13", "barred": True},
@@ -27,6 +28,14 @@ BODIES: Mapping[str, Any] = {
     "PUT /v1/students/{student_id}/plan/goal": {"cluster": FINANCE},
     "PUT /v1/students/{student_id}/plan/interests": {"clusters": [FINANCE]},
     "PUT /v1/students/{student_id}/plan/requirement-set": {"key": f"{RULE_SET}/college_prep"},
+}
+_HOOK = "/v1/webhooks/{endpoint_id}"
+BODIES |= {
+    "POST /v1/webhooks": {"url": "https://hooks.example.org/", "events": ["plans.plan.*"]},
+    f"PATCH {_HOOK}": {"description": "Analytics"},
+    f"POST {_HOOK}/approve": {"allowed_events": ["plans.plan.*"]},
+    f"POST {_HOOK}/secret/rotate": {"overlap_hours": 1},
+    f"POST {_HOOK}/resend": {"since": "2026-09-01T00:00:00Z", "until": "2026-10-01T00:00:00Z"},
 }
 QUERIES = {"GET /v1/roster/people": "?sourced_id=ana"}
 
@@ -58,8 +67,18 @@ class Requests:
         """
         return self._prepared(key, self._names_about(student, recipient), student)
 
-    def of_things(self, key: str, *, existing: bool) -> Prepared:
-        """The request of a route that is about no student."""
+    def existing(self, key: str, *, student: str | None = "ana") -> Prepared:
+        """The request of any route, about something that exists, or with None for a student about nothing that does."""
+        match ROUTES[key].about:
+            case "webhook":
+                return self.about_webhook(key, "vendor" if student else None)
+            case about if about in THINGS:
+                return self.of_things(key, existing=student is not None)
+            case _:
+                return self.about(key, student)
+
+    def of_things(self, key: str, *, existing: bool, role: str = "") -> Prepared:
+        """The request of a route that is about no student. An administrator says for whom a webhook is."""
         names: Mapping[str, object] = {
             "order_id": self._order_id,
             "import_id": self._import_id,
@@ -70,7 +89,16 @@ class Requests:
             "key": f"{RULE_SET}%2Fstandard",
             "event_id": UNREADABLE.event_id,
         }
-        return self._prepared(key, names if existing else dict.fromkeys(names, NOBODY), None)
+        prepared = self._prepared(key, names if existing else dict.fromkeys(names, NOBODY), None)
+        if key == "POST /v1/webhooks" and role == "district_admin":
+            return replace(prepared, body={**prepared.body, "owner_id": str(id_of("vendor"))})
+        return prepared
+
+    def about_webhook(self, key: str, owner: str | None) -> Prepared:
+        """The request of a route about an integrator's endpoint; None for one that does not exist."""
+        found = self._district.endpoints[owner] if owner else NOBODY
+        event_id = self._district.delivered[owner] if owner else NOBODY
+        return self._prepared(key, {"endpoint_id": found, "event_id": event_id}, None)
 
     def _names_about(self, student: str | None, recipient: UUID | None) -> Mapping[str, object]:
         if student is None:
@@ -98,6 +126,8 @@ class Requests:
         """The version a writer must name; the right one, so that nothing but the permission is missing."""
         if key.startswith("GET "):
             return {}
+        if key.startswith("PATCH /v1/webhooks"):
+            return {"If-Match": '"1"'}
         if "/plan" in key:
             version = self._district.things[student].plan_version if student else 1
             return {"If-Match": f'"{version}"'}
