@@ -29,6 +29,22 @@ def _naming(service: str) -> Processor:
     return name
 
 
+def _first_line(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What a library says, without what it appends: asyncio, for one, prints an exception's text below."""
+    event["event"] = str(event["event"]).partition("\n")[0]
+    return event
+
+
+def _without_text(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """An exception as its class and the way it took; of its text see `fault`."""
+    given = event.pop("exc_info", None)
+    error = given[1] if isinstance(given, tuple) else sys.exc_info()[1] if given is True else given
+    if isinstance(error, BaseException):
+        frames = traceback.extract_tb(error.__traceback__)
+        event.update(fault(error), frames=[f"{each.filename}:{each.lineno} in {each.name}" for each in frames])
+    return event
+
+
 def configure_logs(*, service: str, level: str = "INFO") -> None:
     """Log JSON lines to standard error, libraries' warnings included."""
     shared: list[Any] = [
@@ -48,10 +64,10 @@ def configure_logs(*, service: str, level: str = "INFO") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[*shared, _first_line],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                _without_text,
                 structlog.processors.JSONRenderer(),
             ],
         )
