@@ -27,7 +27,19 @@ def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deplo
         print(deployed.logs()[-8000:])
 
 
-@pytest.fixture(scope="session", params=ENGINES)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Flows on the shared deployment come last, so that no other deployment takes connections and time beside it."""
+    places = [index for index, item in enumerate(items) if item.path.is_relative_to(Path(__file__).parent)]
+    flows = sorted((items[index] for index in places), key=_is_sharing)
+    for index, item in zip(places, flows, strict=True):
+        items[index] = item
+
+
+def _is_sharing(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and "sample_deployment" in item.fixturenames
+
+
+@pytest.fixture(scope="package", params=ENGINES)
 def sample_deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A running deployment with the sample district, shared by all tests that take a student of their own."""
     home = tmp_path_factory.mktemp("sample") / "home"
@@ -37,7 +49,7 @@ def sample_deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.T
         yield deployed
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def overheard(sample_deployment: Deployment) -> Iterator[Eavesdropper | None]:
     """Every message that has gone through the broker since the beginning; None where there is no broker."""
     if sample_deployment.amqp_url is None:
@@ -47,7 +59,7 @@ def overheard(sample_deployment: Deployment) -> Iterator[Eavesdropper | None]:
         yield eavesdropper
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def loaded_district(sample_deployment: Deployment, overheard: Eavesdropper | None) -> SampleDistrict:
     load_sample_district(sample_deployment.settings, students=STUDENTS, say=print)
     return SampleDistrict(sample_deployment)
@@ -63,7 +75,7 @@ def district(loaded_district: SampleDistrict) -> Iterator[SampleDistrict]:
         print(path.read_bytes()[position:][-4000:].decode(errors="replace"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def consequences(sample_deployment: Deployment) -> Iterator[Consequences]:
     looked_into = Consequences(sample_deployment)
     yield looked_into

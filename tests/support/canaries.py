@@ -7,8 +7,8 @@ from urllib.parse import unquote_plus
 _WORD = re.compile(r"\w+")
 _ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+\w")
 _NUMBER = re.compile(r"(?<!\d)1?\d{10}(?!\d)")
-# Sealed data: long random text, in which short names turn up by chance.
-_SEALED = re.compile(r"gAAAAA[\w-]{60,}={0,2}")
+# Sealed data and ids: random text, in which short names turn up by chance.
+_RANDOM = re.compile(r"gAAAAA[\w-]{60,}={0,2}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
@@ -25,7 +25,7 @@ class Canaries:
         text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
         if "%" in text:
             text += unquote_plus(text)
-        text = _ESCAPED.sub(lambda code: chr(int(code[1], 16)), _SEALED.sub(" ", text)).casefold()
+        text = _ESCAPED.sub(lambda code: chr(int(code[1], 16)), _RANDOM.sub(" ", text)).casefold()
         return (
             (self._names & set(_WORD.findall(text)))
             | (self._addresses & set(_ADDRESS.findall(text)))
