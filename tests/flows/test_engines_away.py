@@ -151,11 +151,11 @@ class Changing:
         """Make the next change, asking again with the same key while something is away; its journey."""
         key = key or uuid4().hex
 
-        def answered() -> requests.Response | None:
+        def answered() -> list[requests.Response]:  # a refusal is an answer too, though requests calls it false
             answer = self.send(key)
-            return None if answer is None or answer.status_code in AWAY else answer
+            return [] if answer is None or answer.status_code in AWAY else [answer]
 
-        answer = wait_until(answered, timeout_s=GOING_ON_S, what="an answer to a plan change", interval_s=0.2)
+        [answer] = wait_until(answered, timeout_s=GOING_ON_S, what="an answer to a plan change", interval_s=0.2)
         assert answer.status_code == 200, answer.text
         self.version += 1
         assert answer.headers["ETag"] == f'"{self.version}"'
