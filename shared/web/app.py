@@ -37,6 +37,7 @@ from shared.web.idempotency import earlier_reply, fingerprint, remember_reply
 from shared.web.observed import observe_database
 from shared.web.openapi import openapi_document
 from shared.web.routes import Route
+from shared.web.text import check_body, check_named, check_path
 
 API_VERSION = "1"
 CORRELATION_ID = "Correlation-Id"
@@ -126,6 +127,9 @@ class _Dispatcher:
 
     async def handle(self, route: Route, request: web.Request) -> web.Response:
         principal = NOBODY if route.access.kind == "public" else await self._identify(request)
+        check_path(request.match_info.values())
+        check_named(request.query, request.query, where="query")
+        check_named(request.headers, (IDEMPOTENCY_KEY, ACCESS_REASON), where="headers")
         body = await _read(request) if route.writes else b""
         reply = await self.run(self._write if route.writes else self._read_only, route, request, principal, body)
         response = web.Response(body=reply.content(), status=reply.status, headers=reply.all_headers())
@@ -246,6 +250,7 @@ async def _read(request: web.Request) -> bytes:
 
 
 def _parsed(model: type[BaseModel], body: bytes) -> BaseModel:
+    check_body(body)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:

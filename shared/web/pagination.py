@@ -3,15 +3,19 @@
 import base64
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from shared.problems import InvalidInput
+from shared.web.text import is_storable
 
 T = TypeVar("T")
 DEFAULT_LIMIT = 50
 LARGEST_LIMIT = 200
+_NO_CURSOR = "`cursor` must be the `next` of an earlier page of this list."
 
 
 class Page(BaseModel, Generic[T]):
@@ -45,11 +49,37 @@ def position_of(query: Mapping[str, str], *, parts: int = 1) -> list[Any] | None
         return None
     try:
         position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except ValueError:
+    except (ValueError, RecursionError):
         position = None
-    if not isinstance(position, list) or len(position) != parts:
-        raise InvalidInput("`cursor` must be the `next` of an earlier page of this list.")
+    if not isinstance(position, list) or len(position) != parts or not all(map(_is_sort_value, position)):
+        raise InvalidInput(_NO_CURSOR)
     return position
+
+
+def instant_position_of(query: Mapping[str, str]) -> tuple[datetime, UUID] | None:
+    """
+    The same in a list ordered by an instant and, among equal ones, an id.
+
+    Raises:
+        InvalidInput: It is no cursor of this list.
+    """
+    position = position_of(query, parts=2)
+    if position is None:
+        return None
+    try:
+        instant, thing_id = datetime.fromisoformat(str(position[0])), UUID(str(position[1]))
+        if instant.tzinfo is None:
+            raise ValueError("no time zone")
+        return instant.astimezone(UTC), thing_id
+    except (ValueError, OverflowError):
+        raise InvalidInput(_NO_CURSOR) from None
+
+
+def _is_sort_value(value: Any) -> bool:
+    """What a database can compare with; a cursor made up by hand may hold anything."""
+    if isinstance(value, str):
+        return is_storable(value)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
 
 
 def limit_of(query: Mapping[str, str]) -> int:

@@ -11,6 +11,7 @@ from services.catalog.courses.rules import HIGHEST_GRADE, LOWEST_GRADE, Course
 from services.catalog.courses.tables import course_of
 from services.catalog.courses.values import CODE, MOST_CREDITS
 from shared.events.catalog import MinimumGrade
+from shared.web.fields import FiniteJson
 from shared.web.pagination import PageQuery
 
 Code = Annotated[str, StringConstraints(pattern=rf"^{CODE.pattern}$")]
@@ -44,7 +45,9 @@ class CourseBody(BaseModel):
     corequisites: Alternatives = Field(default=[], description="One of each inner list before or together")
     tags: Annotated[list[Label], Field(max_length=20)] = []
     repeatable: int = Field(default=1, ge=1, le=20, description="How often it may count")
-    remarks: dict[Label, Any] = Field(default={}, max_length=30, description="Facts that plans are not checked against")
+    remarks: dict[Label, FiniteJson] = Field(
+        default={}, max_length=30, description="Facts that plans are not checked against"
+    )
 
     def course(self, code: str) -> Course:
         return Course(

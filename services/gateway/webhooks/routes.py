@@ -1,8 +1,7 @@
 """`/v1/webhooks`: integrators manage their own endpoints, administrators all, operations may pause."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Row
 
@@ -11,7 +10,7 @@ from services.gateway.webhooks import deliveries, handlers, reading, schemas
 from services.gateway.webhooks.rules import NotYours, PatternUnknown, UrlRefused
 from shared.problems import Conflict, InvalidInput, PreconditionFailed, PreconditionRequired
 from shared.telemetry.logs import get_logger
-from shared.web.pagination import PageQuery, cursor_of, limit_of, position_of
+from shared.web.pagination import PageQuery, cursor_of, instant_position_of, limit_of
 from shared.web.routes import Call, Reply, Routes, staff
 
 routes = Routes(service="gateway", tag="webhooks")
@@ -47,7 +46,7 @@ def add_endpoint(call: Call[schemas.EndpointDraft]) -> Reply:
 def list_endpoints(call: Call[None]) -> Reply:
     """An integrator's own, or all for administrators and operations, who see neither addresses nor patterns."""
     limit = limit_of(call.query)
-    rows = reading.list_endpoints(call.session, call.principal, after=_position(call), limit=limit + 1)
+    rows = reading.list_endpoints(call.session, call.principal, after=instant_position_of(call.query), limit=limit + 1)
     items = [reading.endpoint_document(row, call.principal.role) for row in rows[:limit]]
     more = cursor_of(items[-1].created_at.isoformat(), str(items[-1].endpoint_id)) if len(rows) > limit else None
     return Reply(schemas.EndpointList(items=items, next=more))
@@ -168,7 +167,8 @@ def list_deliveries(call: Call[None]) -> Reply:
     if state is not None and state not in _STATES:
         raise InvalidInput(f"`state` must be one of {', '.join(_STATES)}.")
     endpoint_id = _endpoint(call).endpoint_id
-    rows = reading.list_deliveries(call.session, endpoint_id, state=state, before=_position(call), limit=limit + 1)
+    before = instant_position_of(call.query)
+    rows = reading.list_deliveries(call.session, endpoint_id, state=state, before=before, limit=limit + 1)
     items = [schemas.Delivery.model_validate(row, from_attributes=True) for row in rows[:limit]]
     last = rows[limit - 1] if len(rows) > limit else None
     more = cursor_of(last.created_at.isoformat(), str(last.delivery_id)) if last else None
@@ -236,13 +236,3 @@ def _endpoint(call: Call[Any]) -> Row[Any]:
 def _shown(call: Call[Any], row: Row[Any], *, status: int = 200) -> Reply:
     document = reading.endpoint_document(row, call.principal.role)
     return Reply(document, status=status, etag=str(document.version))
-
-
-def _position(call: Call[Any]) -> tuple[datetime, UUID] | None:
-    found = position_of(call.query, parts=2)
-    if found is None:
-        return None
-    try:
-        return datetime.fromisoformat(found[0]), UUID(found[1])
-    except (TypeError, ValueError, AttributeError):
-        raise InvalidInput("`cursor` must be the `next` of an earlier page of this list.") from None

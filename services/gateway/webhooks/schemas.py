@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from services.gateway.webhooks.rules import DeliveryState, EndpointState
+from shared.web.fields import Instant
 from shared.web.pagination import PageQuery
 
 Patterns = Annotated[list[Annotated[str, Field(max_length=120)]], Field(min_length=1, max_length=50)]
@@ -51,8 +52,8 @@ class Rotation(BaseModel):
 class Resending(BaseModel):
     """Events of a time, by when they happened, oldest first and at most 10,000 at once."""
 
-    since: AwareDatetime
-    until: AwareDatetime
+    since: Instant
+    until: Instant
     only_undelivered: bool = Field(default=True, description="Leave out what was delivered already")
 
 

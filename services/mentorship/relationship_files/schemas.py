@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.mentorship.partners.schemas import ContactDocument
 from services.mentorship.relationship_files.rules import EntryKind, OutreachKind, OutreachOutcome
+from shared.web.fields import Instant
 
 
 class EntryDocument(BaseModel):
@@ -41,6 +42,6 @@ class OutreachRequest(BaseModel):
 
     kind: OutreachKind
     outcome: OutreachOutcome
-    at: AwareDatetime | None = Field(default=None, description="When it happened; now, if absent")
+    at: Instant | None = Field(default=None, description="When it happened; now, if absent")
     follow_up_on: date | None = None
     student_id: UUID | None = Field(default=None, description="The student it was about, if any")

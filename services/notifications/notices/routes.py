@@ -1,6 +1,5 @@
 """Reading notices: one's own, or, for staff, those about a student of theirs."""
 
-from datetime import datetime
 from uuid import UUID
 
 from services.notifications.notices.reading import list_notices, read_notice
@@ -8,7 +7,7 @@ from services.notifications.notices.schemas import NoticeDocument, NoticePage, N
 from services.notifications.notices.tables import notices
 from shared.auth.access import can, visible_students
 from shared.problems import InvalidInput, NotFound
-from shared.web.pagination import cursor_of, limit_of, position_of
+from shared.web.pagination import cursor_of, instant_position_of, limit_of
 from shared.web.routes import Call, Reply, Routes, authorize, signed_in
 
 notice_routes = Routes(service="notifications", tag="notices")
@@ -35,7 +34,7 @@ def get_notices(call: Call[None]) -> Reply:
             condition = condition & (notices.c.student_id == student_id)
     condition = condition & notices.c.student_id.in_(visible_students(call.principal, "notices", "read", call.now))
     limit = limit_of(call.query)
-    items = list_notices(call.session, condition, before=_before(call), limit=limit + 1)
+    items = list_notices(call.session, condition, before=instant_position_of(call.query), limit=limit + 1)
     following = None
     if len(items) > limit:
         items = items[:limit]
@@ -64,13 +63,3 @@ def _id(value: str) -> UUID:
         return UUID(value)
     except ValueError:
         raise NotFound from None
-
-
-def _before(call: Call[None]) -> tuple[datetime, UUID] | None:
-    position = position_of(call.query, parts=2)
-    if position is None:
-        return None
-    try:
-        return datetime.fromisoformat(str(position[0])), UUID(str(position[1]))
-    except ValueError:
-        raise InvalidInput("`cursor` must be the `next` of an earlier page of this list.") from None

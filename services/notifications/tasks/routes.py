@@ -1,6 +1,5 @@
 """Reading and finishing tasks."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +10,7 @@ from services.notifications.tasks.schemas import TaskDocument, TaskPage, TaskQue
 from services.notifications.tasks.tables import tasks
 from shared.auth.access import can, visible_students
 from shared.problems import InvalidInput, NotFound, PreconditionFailed
-from shared.web.pagination import cursor_of, limit_of, position_of
+from shared.web.pagination import cursor_of, instant_position_of, limit_of
 from shared.web.routes import Call, Reply, Routes, authorize, signed_in
 
 task_routes = Routes(service="notifications", tag="tasks")
@@ -40,7 +39,7 @@ def get_tasks(call: Call[None]) -> Reply:
         if state not in ("open", "done"):
             raise InvalidInput(f"`state` must be open or done; got {state[:20]!r}.")
         statement = statement.where(tasks.c.state == state)
-    before = _before(call)
+    before = instant_position_of(call.query)
     if before is not None:
         opened_at, task_id = before
         statement = statement.where(
@@ -90,13 +89,3 @@ def _id(value: str) -> UUID:
         return UUID(value)
     except ValueError:
         raise NotFound from None
-
-
-def _before(call: Call[Any]) -> tuple[datetime, UUID] | None:
-    position = position_of(call.query, parts=2)
-    if position is None:
-        return None
-    try:
-        return datetime.fromisoformat(str(position[0])), UUID(str(position[1]))
-    except ValueError:
-        raise InvalidInput("`cursor` must be the `next` of an earlier page of this list.") from None

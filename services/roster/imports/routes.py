@@ -1,15 +1,13 @@
 """Imports over HTTP: what was applied, and deciding about what was parked."""
 
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from services.roster.imports import handlers
 from services.roster.imports.findings import ImportRefused
 from services.roster.imports.rules import ImportNotParked, RosterMoved
 from services.roster.imports.schemas import ImportDocument, ImportPage
 from shared.problems import InvalidInput
-from shared.web.pagination import PageQuery, cursor_of, limit_of, position_of
+from shared.web.pagination import PageQuery, cursor_of, instant_position_of, limit_of
 from shared.web.routes import Call, Reply, Routes, staff
 
 routes = Routes(service="roster", tag="imports")
@@ -25,7 +23,7 @@ routes = Routes(service="roster", tag="imports")
 )
 def get_imports(call: Call[Any]) -> Reply:
     limit = limit_of(call.query)
-    rows = handlers.list_imports(call.session, limit=limit + 1, after=_position(call))
+    rows = handlers.list_imports(call.session, limit=limit + 1, after=instant_position_of(call.query))
     items = [ImportDocument.model_validate(row) for row in rows[:limit]]
     last = items[-1] if items else None
     more = cursor_of(last.imported_at.isoformat(), str(last.import_id)) if last and len(rows) > limit else None
@@ -55,13 +53,3 @@ def confirm_import(call: Call[Any]) -> Reply:
 def reject_import(call: Call[Any]) -> Reply:
     row = handlers.reject_import(call.uuid("import_id"), uow=call.uow, by=call.principal.person_id)
     return Reply(ImportDocument.model_validate(row))
-
-
-def _position(call: Call[Any]) -> tuple[datetime, UUID] | None:
-    position = position_of(call.query, parts=2)
-    if position is None:
-        return None
-    try:
-        return datetime.fromisoformat(str(position[0])), UUID(str(position[1]))
-    except ValueError:
-        raise InvalidInput("`cursor` must be the `next` of an earlier page of this list.") from None

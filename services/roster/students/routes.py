@@ -1,5 +1,6 @@
 """Students over HTTP: those the caller has to do with, and no others."""
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -82,7 +83,6 @@ def _id_in(value: Any) -> UUID:
 def _grade_in(value: str | None) -> int | None:
     if value is None:
         return None
-    try:
-        return int(value)
-    except ValueError:
-        raise InvalidInput(f"`grade` must be a number such as 9; got {value[:20]!r}.") from None
+    if not re.fullmatch(r"-?[0-9]{1,2}", value):
+        raise InvalidInput(f"`grade` must be a number such as 9; got {value[:20]!r}.")
+    return int(value)
