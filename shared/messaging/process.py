@@ -1,5 +1,6 @@
 """A worker process: waits for what it needs, hosts the given services, stops cleanly."""
 
+import gc
 import json
 import logging
 import os
@@ -63,6 +64,7 @@ def run_workers(settings: Settings, services: Sequence[type[EventService]], *, g
     runner = ServiceRunner()
     for service in services:
         runner.add_service(service)
+    _spare_the_collector()
     runner.start()
     if any(database.is_sqlite for database in hosting.databases.values()):
         eventlet.spawn_n(_wake_by_pipe, hosting)
@@ -111,6 +113,17 @@ def _everything_is_there(hosting: Hosting, stopping: Stop) -> bool:
     if hosting.embedded is None:
         wait_for("broker", apply_topology, of="topology", stopping=stopping)
     return not stopping.asked()
+
+
+def _spare_the_collector() -> None:
+    """
+    What is loaded by now stays: the garbage collector need not look through it while events are applied.
+
+    Unasked it takes a quarter of a busy worker's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def _stop_on_signals() -> Stop:
