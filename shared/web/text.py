@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from shared.problems import InvalidInput, NotFound
 
-# `\\u0000` in a JSON text, not the backslash written out and followed by "u0000".
+# `\u0000` in a JSON text, not the backslash written out and followed by "u0000".
 _ZERO = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 

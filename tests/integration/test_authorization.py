@@ -1,6 +1,5 @@
 """Every route, for everybody, about every student: the access table is kept, and a refusal tells nothing."""
 
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from uuid import UUID
@@ -15,13 +14,12 @@ from tests.support.access_table import OPEN, ROUTES, SIGNED, THINGS, letters, ne
 from tests.support.callers import AT_LARGE, CALLERS, Caller
 from tests.support.district import Answer, District
 from tests.support.requests import Prepared, Requests
-from tests.support.roll import FAMILIES, STAFF, address_of, id_of
+from tests.support.roll import FAMILIES, MENTORS, STAFF, address_of, id_of
 
 STUDENT_IDS = {str(id_of(student)): student for student in FAMILIES}
-GUARDIAN_IDS = {
-    str(id_of(each)): each for family in FAMILIES.values() for each in family.guardians if each not in STAFF
-}
-ADDRESS = re.compile(rb"[\w.]+@example\.(?:org|net)")
+GUARDIANS = {guardian for family in FAMILIES.values() for guardian in family.guardians} - set(STAFF)
+GUARDIAN_IDS = {str(id_of(guardian)): guardian for guardian in GUARDIANS}
+ADDRESSES = {address_of(each) for each in (*FAMILIES, *GUARDIANS, *STAFF)} | {f"{each}@example.net" for each in MENTORS}
 
 
 @pytest.fixture(scope="module")
@@ -159,9 +157,12 @@ class Knocking:
             foreign = {name for id_, name in GUARDIAN_IDS.items() if id_ in text} - {self.caller.person}
             if foreign:
                 yield f"tells of the guardians {sorted(foreign)}"
-        addresses = {found.decode() for found in ADDRESS.findall(answer.body)}
-        if passed_on := addresses - known_addresses(key, self.caller, student):
+        if passed_on := addresses_in(answer) - known_addresses(key, self.caller, student):
             yield f"passes on {sorted(passed_on)}"
+
+
+def addresses_in(answer: Answer) -> set[str]:
+    return {address for address in ADDRESSES if address.encode() in answer.body}
 
 
 def shape(answer: Answer) -> tuple[object, ...]:

@@ -16,14 +16,14 @@ from services.composition import SERVICES
 from shared.messaging.dead_letters import list_dead_letters
 from shared.testing.databases import postgres_urls
 from tests.architecture.test_routes import ROUTES as DECLARED
-from tests.integration.test_authorization import ADDRESS, STUDENT_IDS, is_open, known_addresses, known_students
+from tests.integration.test_authorization import STUDENT_IDS, addresses_in, is_open, known_addresses, known_students
 from tests.support import junk
 from tests.support.access_table import ROUTES, SIGNED, THINGS
 from tests.support.callers import CALLERS, Caller
 from tests.support.district import UNREADABLE, Answer, District
 from tests.support.requests import Prepared, Requests
 
-EXAMPLES, EXAMPLES_IN_FULL = 40, 500
+EXAMPLES, EXAMPLES_IN_FULL = 80, 1_000
 FUZZERS = {
     name: CALLERS[name]
     for name in (
@@ -33,12 +33,15 @@ FUZZERS = {
         "counselor who is a parent of another",
         "teacher",
         "case manager",
-        "integrator",
+        "integrator with a scope",
         "district admin with a reason",
         "ops",
     )
 }
 PARAMETER = re.compile(r"\{(\w+)\}")
+# What a route reads of the query: as declared, and what some read besides.
+BESIDES = ("cursor", "limit", "state", "open", "parked", "error_class", "sourced_id")
+NAMES = {key: [*(route.query.model_fields if route.query else ()), *BESIDES] for key, route in DECLARED.items()}
 SCHEMAS = {key: route.body.model_json_schema() if route.body else None for key, route in DECLARED.items()}
 
 
@@ -55,20 +58,30 @@ class Odd:
     keeps_body: bool
 
 
+def odd_requests(caller: Caller) -> st.SearchStrategy[Odd]:
+    """Mostly to doors that are open to the caller, as there is more behind them."""
+    opened = [key for key in ROUTES if is_open(key, caller, _student(key, caller), owner="vendor")]
+    return _odd_request(st.sampled_from(opened) | st.sampled_from(opened) | st.sampled_from(sorted(DECLARED)))
+
+
 @st.composite
-def odd_requests(draw: st.DrawFn) -> Odd:
-    key = draw(st.sampled_from(sorted(DECLARED)))
+def _odd_request(draw: st.DrawFn, keys: st.SearchStrategy[str]) -> Odd:
+    key = draw(keys)
     names = PARAMETER.findall(key)
-    spoilt = draw(st.lists(st.sampled_from(names), max_size=1)) if names and draw(st.booleans()) else []
+    spoilt = names and draw(st.integers(0, 3)) == 0
     return Odd(
         key=key,
-        student=draw(st.sampled_from(["ana", "ana", "pat", "cal", "dan", None])),
-        segments={name: draw(junk.segments()) for name in spoilt},
-        query=draw(junk.QUERIES),
+        student=draw(st.sampled_from(["ana", "ana", "ana", "pat", "cal", "dan", None])),
+        segments={draw(st.sampled_from(names)): draw(junk.segments())} if spoilt else {},
+        query=draw(junk.queries(NAMES[key])),
         headers=draw(junk.HEADERS),
-        body=draw(junk.bodies(SCHEMAS[key])),
-        keeps_body=draw(st.booleans()),
+        body=draw(junk.bodies(SCHEMAS[key])) if not key.startswith("GET ") else None,
+        keeps_body=draw(st.integers(0, 3)) == 0,
     )
+
+
+def _student(key: str, caller: Caller) -> str | None:
+    return None if ROUTES[key].about in THINGS else caller.own
 
 
 class Fuzzing:
@@ -77,7 +90,7 @@ class Fuzzing:
     def __init__(self, district: District, caller: Caller) -> None:
         self._district, self._caller = district, caller
         self._requests = Requests(district)
-        self._token = {**district.token(caller.role, caller.person), **caller.headers}
+        self._token = {**district.token(caller.role, caller.person, scope=caller.scope), **caller.headers}
 
     def send(self, odd: Odd) -> None:
         request = self._request(odd)
@@ -118,12 +131,12 @@ class Fuzzing:
             return
         rule = ROUTES[odd.key]
         student = None if rule.about in THINGS or odd.segments else odd.student
-        if answer.status < 300 and not odd.segments:
+        # An entry in a partner's file may be about nobody: then a student in the draft of the request means nothing.
+        if answer.status < 300 and not odd.segments and not odd.key.endswith("/entries"):
             recipient = self._recipient(odd) if rule.about == "notice" else None
             opened = is_open(odd.key, self._caller, student, recipient=recipient, owner="vendor")
             assert opened, (request, answer)
-        addresses = {found.decode() for found in ADDRESS.findall(answer.body)}
-        assert addresses <= known_addresses(odd.key, self._caller, student), (request, answer)
+        assert addresses_in(answer) <= known_addresses(odd.key, self._caller, student), (request, answer)
 
     def _recipient(self, odd: Odd) -> UUID | None:
         return next(iter(self._district.things[odd.student].notices)) if odd.student else None
@@ -156,7 +169,7 @@ def test_no_service_fails_and_no_door_opens(shaken: District, name: str, request
     fuzzing = Fuzzing(shaken, FUZZERS[name])
 
     @seed(crc32(name.encode()))
-    @given(st.lists(odd_requests(), min_size=1, max_size=8))
+    @given(st.lists(odd_requests(FUZZERS[name]), min_size=1, max_size=8))
     @settings(
         max_examples=examples,
         deadline=None,

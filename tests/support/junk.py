@@ -1,6 +1,8 @@
 """Requests nobody would send on purpose: bodies near their schema and far from it, odd ids, queries and headers."""
 
-from collections.abc import Mapping
+import base64
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -33,10 +35,12 @@ JSON = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=5
 )
 DEEP = st.just(b"[" * 5000 + b"]" * 5000)
+# The ends of the calendar, which no other zone can express.
+EXTREMES = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "2026-09-15T12:00:00Z"]
 _FORMATS: Mapping[str, st.SearchStrategy[str]] = {
     "uuid": st.uuids().map(str),
     "date": st.dates().map(str),
-    "date-time": st.datetimes(timezones=st.timezones()).map(lambda value: value.isoformat()),
+    "date-time": st.sampled_from(EXTREMES) | st.datetimes(timezones=st.timezones()).map(lambda each: each.isoformat()),
 }
 
 
@@ -108,14 +112,28 @@ def segments() -> st.SearchStrategy[str]:
     return raw | TEXT.filter(bool).map(_quoted) | st.uuids().map(str)
 
 
-# Names that some route reads, with what fits some of them.
-_VALUES = st.sampled_from(
-    ["1", "200", "open", "done", "conflict", "9", "true", "W10", "WzFd", "WyJhIl0", "WyJhIiwiYiJd"]
-)
-_NAMES = ["cursor", "limit", "student_id", "state", "grade", "q", "department", "retired", "severity", "sourced_id"]
-QUERIES = st.dictionaries(
-    st.sampled_from([*_NAMES, "open", "parked", "error_class", "message", "x"]), _VALUES | TEXT, max_size=3
-).map(lambda query: "&".join(f"{name}={_quoted(value)}" for name, value in query.items()))
+_VALUES = st.sampled_from(["1", "200", "open", "conflict", "9", "-3", "true", "9" * 12, "9" * 30, "1e5", "\u0663"])
+
+
+def _cursor(position: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
+
+
+# Cursors that some list might have given, and ones that only look like it.
+_INSTANTS = st.sampled_from(EXTREMES) | st.datetimes().map(str) | TEXT
+CURSORS = (st.tuples(_INSTANTS, st.uuids().map(str)) | st.lists(SCALARS, min_size=1, max_size=2)).map(_cursor)
+
+
+def queries(names: Sequence[str]) -> st.SearchStrategy[str]:
+    """
+    A query string.
+
+    Args:
+        names: What the route reads.
+    """
+    given = st.dictionaries(st.sampled_from([*names, "x"]), _VALUES | TEXT | CURSORS, max_size=3)
+    return given.map(lambda query: "&".join(f"{name}={_quoted(value)}" for name, value in query.items()))
+
 
 # What HTTP lets a header hold; the client would not send anything else.
 _HEADER_TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30).map(str.strip)
