@@ -1,10 +1,12 @@
 """The upserts of many events in one transaction, written together."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Select, Table, event
 from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.schema import sort_tables
 from sqlalchemy.sql import visitors
 
 _READS = "signpost_reads"
@@ -26,8 +28,8 @@ class DeferredUpserts:
     Holds back the upserts of a session and writes those of one shape in one statement (docs/decisions/0010).
 
     Nobody sees a difference but in speed: whatever else the session executes, all that is
-    held back is written before it, unless it is a `standing` SELECT from other tables; and
-    the rows of a table are written in their order.
+    held back is written before it, unless it is a `standing` SELECT from other tables. The
+    rows of a table are written in their order, and a row after those it refers to.
     """
 
     def __init__(self, session: Session) -> None:
@@ -46,8 +48,8 @@ class DeferredUpserts:
 
     def write(self) -> None:
         held, self._held = self._held, {}
-        for statement, rows in held.values():
-            self._session.execute(statement, rows)
+        for table in _referred_to_first(tuple(held)):
+            self._session.execute(*held[table])
 
     def _before(self, execution: ORMExecuteState) -> None:
         reads = execution.execution_options.get(_READS)
@@ -57,3 +59,8 @@ class DeferredUpserts:
     def forget(self) -> None:
         """Drop what is held back, because what it belongs to is undone."""
         self._held = {}
+
+
+@lru_cache(maxsize=256)
+def _referred_to_first(tables: tuple[Table, ...]) -> list[Table]:
+    return sort_tables(tables)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, event, exists, select
+from sqlalchemy import Column, Engine, ForeignKey, Integer, MetaData, String, Table, event, exists, select
 
 from shared.clock import SystemClock
 from shared.database.database import Database, create_service_engine
@@ -24,6 +24,9 @@ links = Table(
     Column("version", Integer, nullable=False),
 )
 others = Table("others", metadata, Column("other_id", Integer, primary_key=True))
+parts = Table(
+    "parts", metadata, Column("part_id", Integer, primary_key=True), Column("other_id", ForeignKey("others.other_id"))
+)
 
 
 @pytest.fixture
@@ -101,6 +104,18 @@ class TestDeferredUpserts:
 
         assert inserts.seen == 1
         assert len(everything(database)) == 50
+
+    def test_writes_a_row_after_the_one_it_refers_to(self, database: Database) -> None:
+        with database.transaction() as uow:
+            uow.defer_upserts()
+            insert_new(uow.session, others, [{"other_id": 1}])
+            uow.session.execute(select(links))
+            for each in (1, 2):
+                insert_new(uow.session, parts, [{"part_id": each, "other_id": each}])
+                insert_new(uow.session, others, [{"other_id": each + 1}])
+
+        with database.reading() as session:
+            assert session.execute(select(parts.c.other_id)).scalars().all() == [1, 2]
 
     def test_leaves_a_row_that_is_there_as_it_is(self, database: Database) -> None:
         with database.transaction() as uow:
