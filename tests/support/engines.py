@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 from amqp.exceptions import AMQPError
@@ -47,6 +48,18 @@ class Rabbit:
             yield f"{self.url.rstrip('/')}/{name}"
         finally:
             self._ctl("delete_vhost", name)
+
+    @contextmanager
+    def user(self, vhost_url: str, *, configure: str = ".*", write: str = ".*", read: str = ".*") -> Iterator[str]:
+        """URL of the same virtual host for a user with these permissions in it, deleted at the end."""
+        name = f"sp-test-{secrets.token_hex(4)}"
+        parts = urlsplit(vhost_url)
+        self._ctl("add_user", name, name)
+        try:
+            self._ctl("set_permissions", "-p", parts.path.removeprefix("/"), name, configure, write, read)
+            yield parts._replace(netloc=f"{name}:{name}@{parts.hostname}:{parts.port}").geturl()
+        finally:
+            self._ctl("delete_user", name)
 
     def _ctl(self, *arguments: str) -> None:
         node = ["-n", self.node] if self.node else []
