@@ -13,6 +13,7 @@ from services import dead_letters_commands, events_commands, topology_commands
 from services.catalog.commands import catalog_app, import_catalog, import_requirements
 from services.composition import SERVICES
 from services.gateway.commands import webhooks_app
+from services.gateway.integrators import commands as integrators_commands
 from services.mentorship.commands import import_partners
 from services.plans.commands import import_plans
 from services.roster.commands import import_app, roster_app
@@ -40,6 +41,7 @@ app.add_typer(catalog_app, name="catalog")
 app.add_typer(events_commands.app, name="events")
 app.add_typer(dead_letters_commands.app, name="dead-letters")
 app.add_typer(webhooks_app, name="webhooks")
+app.add_typer(integrators_commands.app, name="integrators")
 app.add_typer(topology_commands.app, name="topology")
 app.add_typer(keys_app, name="keys")
 app.command("sample")(sample)

@@ -5,32 +5,54 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
+from sqlalchemy import inspect
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.composition import consumer_groups
+from services.gateway.integrators import handlers as integrators
+from services.gateway.integrators import tables
+from shared.database.database import Database, DatabaseAway
+from shared.messaging.administration import AdministrationFailed, AdministrationMissing, administration
 from shared.messaging.broker import BrokerAway
-from shared.messaging.topology import EventLog, Topology, TopologyMissing
+from shared.messaging.topology import Binding, EventLog, Topology, TopologyMissing
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     from amqp import Channel
 
+MOST_LISTED = 20
 app = typer.Typer(no_args_is_help=True, help="The exchanges and queues that events travel through.")
 
 
 @app.command()
 def apply() -> None:
     """Declare exchanges, queues and bindings, and migrate those of an older release. Safe to repeat."""
-    with _broker(Settings()) as (topology, channel):
+    settings = Settings()
+    with _broker(settings) as (topology, channel):
         topology.apply(channel)
     typer.echo("The exchanges and all queues are there, and bound.")
+    with _integrators(settings) as database:
+        if database is not None and (renewed := integrators.renew(database, settings)):
+            typer.echo(f"The queues of {renewed} integrators are bound to the events of this release.")
 
 
 @app.command()
 def check() -> None:
-    """Fail if something that events rely on is not there."""
-    with _broker(Settings()) as (topology, channel):
+    """Fail if something that events rely on is not there. Changes nothing."""
+    settings = Settings()
+    with _broker(settings) as (topology, channel):
         topology.check(channel)
     typer.echo("The exchanges and all queues are there.")
+    actual, why = _bindings(settings)
+    found = [] if actual is None else _missing(topology, actual)
+    with _integrators(settings) as database:
+        found += [] if database is None else integrators.differences(database, settings, actual=actual)
+    if found:
+        more = [f"and {len(found) - MOST_LISTED} more"] if len(found) > MOST_LISTED else []
+        _fail("\n".join([*found[:MOST_LISTED], *more]))
+    if actual is None:
+        _fail(f"The bindings were not looked at. {why}", code=2)
+    typer.echo("All of them are bound.")
 
 
 @app.command()
@@ -44,6 +66,41 @@ def reroute() -> None:
     if rerouted.back:
         listed = ", ".join(f"{event_type[:120]} ({count})" for event_type, count in sorted(rerouted.back.items()))
         _fail(f"Still nobody takes: {listed}. They are kept; this release does not know these types.")
+
+
+def _bindings(settings: Settings) -> tuple[frozenset[Binding] | None, str]:
+    """What is really bound; or nothing, and why."""
+    try:
+        return administration(settings).bindings(), ""
+    except (AdministrationMissing, AdministrationFailed, BrokerAway) as error:
+        return None, str(error)
+
+
+def _missing(topology: Topology, actual: frozenset[Binding]) -> list[str]:
+    missing = [f"not bound: {each}: run `signpost topology apply`" for each in topology.bindings if each not in actual]
+    outdated = [
+        f"bound as by an older release: {each}: run `signpost topology apply`"
+        for each in topology.outdated_bindings
+        if each in actual
+    ]
+    return missing + outdated
+
+
+@contextmanager
+def _integrators(settings: Settings) -> Iterator[Database | None]:
+    """The gateway's database; None where it is not set up, for then there is no integrator."""
+    if settings.database_url is None and not (settings.home / "gateway.sqlite3").exists():
+        yield None
+        return
+    database = Database.open(settings, "gateway")
+    try:
+        yield database if inspect(database.engine).has_table(tables.integrators.name) else None
+    except (DatabaseAway, SQLAlchemyError) as error:
+        _fail(f"Integrators' queues were left out: the gateway's database is away ({type(error).__name__}).")
+    except (BrokerAway, TopologyMissing) as error:
+        _fail(str(error))
+    finally:
+        database.dispose()
 
 
 @contextmanager
@@ -61,6 +118,6 @@ def _broker(settings: Settings) -> "Iterator[tuple[Topology, Channel]]":
         _fail(str(error))
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, *, code: int = 1) -> NoReturn:
     typer.echo(message, err=True)
-    raise typer.Exit(1)
+    raise typer.Exit(code)

@@ -141,7 +141,7 @@ class Topology:
 
     @property
     def outdated_bindings(self) -> list[Binding]:
-        """As releases before the inner exchange made them. Beside the new ones they do no harm: RabbitMQ delivers once."""
+        """As releases before the inner exchange made them. With new ones beside them RabbitMQ delivers once."""
         return [
             Binding(self.exchange, self.queue(group), each)
             for group in self.groups
@@ -157,7 +157,7 @@ class Topology:
         Raises:
             TopologyMissing: Something of that name exists and is different, or the broker's user may not do it.
         """
-        with _explained(else_="delete or migrate it, then apply again"):
+        with explained(else_="delete or migrate it, then apply again"):
             self._declare(channel)
             for binding in self.bindings:
                 bind(channel, binding)
@@ -173,7 +173,7 @@ class Topology:
         Raises:
             TopologyMissing: An exchange or a queue is not there, or is there and different.
         """
-        with _explained(else_="delete or migrate it, then apply"):
+        with explained(else_="delete or migrate it, then apply"):
             for exchange, (kind, _) in self.exchanges.items():
                 channel.exchange_declare(exchange, kind, passive=True)
             for queue in self.queues:
@@ -188,7 +188,7 @@ class Topology:
             TopologyMissing: As `check`; or the broker's user may not bind, so that nobody can tell.
         """
         self.check(channel)
-        with _explained(else_="delete or migrate it, then apply"):
+        with explained(else_="delete or migrate it, then apply"):
             for binding in self.bindings:
                 bind(channel, binding)
 
@@ -235,7 +235,7 @@ def _quorum(arguments: Mapping[str, Any] | None = None) -> dict[str, Any]:
 
 
 @contextmanager
-def _explained(*, else_: str) -> Iterator[None]:
+def explained(*, else_: str) -> Iterator[None]:
     """Raise TopologyMissing with what to do, in place of the broker's refusals."""
     try:
         yield
