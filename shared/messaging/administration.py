@@ -28,7 +28,7 @@ class AdministrationFailed(Exception):
 
 class Administration(Protocol):
     """
-    All of one virtual host. Each method may be repeated, and raises AdministrationFailed.
+    Of one virtual host. Every method raises AdministrationFailed.
 
     A user is identified by name in the whole broker, and permitted in this virtual host alone.
     """
@@ -38,8 +38,10 @@ class Administration(Protocol):
 
     def has_user(self, name: str) -> bool: ...
 
-    def put_user(self, name: str, password: str) -> None:
-        """Make a user, or give the one there is another password. No tags: it administers nothing."""
+    def add_user(self, name: str, password: str) -> None:
+        """Make a user who administers nothing, and may do nothing yet."""
+
+    def change_password(self, name: str, password: str) -> None: ...
 
     def permit_reading(self, name: str, queue: str) -> None:
         """Let a user read one queue, and do nothing else."""
@@ -106,9 +108,11 @@ class RabbitmqCtl:
     def has_user(self, name: str) -> bool:
         return any(user["user"] == name for user in json.loads(self._run("list_users", "--formatter", "json")))
 
-    def put_user(self, name: str, password: str) -> None:
-        # By standard input: everybody on the machine can read a command line.
-        self._run("change_password" if self.has_user(name) else "add_user", name, given=password)
+    def add_user(self, name: str, password: str) -> None:
+        self._run("add_user", name, given=password)
+
+    def change_password(self, name: str, password: str) -> None:
+        self._run("change_password", name, given=password)
 
     def permit_reading(self, name: str, queue: str) -> None:
         self._run("set_permissions", "-p", self._virtual_host, name, "", "", _exactly(queue))
@@ -134,6 +138,10 @@ class RabbitmqCtl:
         )
 
     def _run(self, *arguments: str, given: str = "") -> str:
+        """
+        Args:
+            given: A password, by standard input: everybody on the machine can read a command line.
+        """
         try:
             done = subprocess.run(  # noqa: S603
                 ["rabbitmqctl", "--quiet", *arguments],  # noqa: S607
@@ -166,8 +174,11 @@ class ManagementApi:
     def has_user(self, name: str) -> bool:
         return self._ask("GET", f"users/{quote(name, safe='')}", absent=404).status_code == 200
 
-    def put_user(self, name: str, password: str) -> None:
+    def add_user(self, name: str, password: str) -> None:
         self._ask("PUT", f"users/{quote(name, safe='')}", {"password": password, "tags": ""})
+
+    def change_password(self, name: str, password: str) -> None:
+        self.add_user(name, password)  # one request for both
 
     def permit_reading(self, name: str, queue: str) -> None:
         rights = {"configure": "", "write": "", "read": _exactly(queue)}

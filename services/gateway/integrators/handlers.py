@@ -81,7 +81,7 @@ def add(
             with channel_to(str(settings.amqp_url)) as channel:
                 queue.apply(channel, known=contracts().keys())
         password = _password()
-        broker.put_user(user, password)
+        broker.add_user(user, password)
         broker.permit_reading(user, _source(settings, queue, reads_stream=reads_stream))
         broker.limit_user(user, connections=CONNECTIONS, channels=CHANNELS)
     except Exception:
@@ -107,8 +107,7 @@ def rotate(name: str, *, principal: Principal, database: Database, settings: Set
         _note(uow, name, "rotated", principal, row.events)
     queue, user, password = _queue(settings, name, row.events), _user(settings, name), _password()
     source = _source(settings, queue, reads_stream=row.reads_stream)
-    broker.put_user(user, password)
-    broker.permit_reading(user, source)
+    broker.change_password(user, password)
     broker.close_connections(user)
     return _credentials(settings, user, password, source)
 
