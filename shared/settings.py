@@ -26,6 +26,25 @@ class Settings(BaseSettings):
     )
     amqp_url: str | None = Field(default=None, description="RabbitMQ address; unset means embedded")
     exchange: str = Field(default="signpost.events", description="Topic exchange all events go through")
+    amqp_public_url: str | None = Field(
+        default=None, description="RabbitMQ's address as integrators reach it; default: that of SIGNPOST_AMQP_URL"
+    )
+    rabbitmq_management_url: str | None = Field(
+        default=None, description="RabbitMQ's management API, to make integrators' users; default: rabbitmqctl"
+    )
+    event_stream: bool = Field(
+        default=False, description="Keep all events in a RabbitMQ stream too, which AMQP readers may read again"
+    )
+    event_stream_days: int = Field(default=30, ge=1, description="Days the stream keeps events")
+    event_stream_max_mb: int = Field(
+        default=5_000, ge=500, description="MiB of events the stream keeps at most; a segment of it has 500"
+    )
+    integrator_queue_days: int = Field(
+        default=14, ge=1, description="Days an AMQP integrator's queue keeps what is not fetched"
+    )
+    integrator_queue_max_mb: int = Field(
+        default=256, ge=1, description="MiB an AMQP integrator's queue holds; past that the oldest events are dropped"
+    )
     public_url: str = Field(default="http://127.0.0.1:8080", description="The gateway's address as people see it")
     time_zone: str = Field(default="America/Chicago", description="The district's IANA time zone")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

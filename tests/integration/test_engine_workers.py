@@ -21,7 +21,9 @@ import requests
 
 from shared.database.database import Database
 from shared.messaging.process import GroupsMissing, run_workers
+from shared.messaging.rabbitmq import channel_to
 from shared.messaging.relay import outbox_backlog
+from shared.messaging.topology import Topology
 from shared.messaging.wake import Waker
 from shared.settings import Settings
 from shared.testing.databases import embedded_settings, postgres_urls
@@ -89,6 +91,9 @@ def workers_on(settings: Settings) -> Iterator[Workers]:
         if value := getattr(settings, name):
             environment[f"SIGNPOST_{name.upper()}"] = str(value)
     prepare(settings)
+    if settings.amqp_url:
+        with channel_to(settings.amqp_url) as channel:
+            Topology.of(settings.exchange, groups()).apply(channel)
     ledger, waker = open_ledger(settings)
     workers = Workers(settings, environment, ledger, Database.open(settings, "mirror"), waker)
     try:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 from amqp.exceptions import AMQPError
@@ -48,9 +49,28 @@ class Rabbit:
         finally:
             self._ctl("delete_vhost", name)
 
-    def _ctl(self, *arguments: str) -> None:
+    @contextmanager
+    def user(self, vhost_url: str, *, configure: str = ".*", write: str = ".*", read: str = ".*") -> Iterator[str]:
+        """URL of the same virtual host for a user with these permissions in it, deleted at the end."""
+        name = f"sp-test-{secrets.token_hex(4)}"
+        parts = urlsplit(vhost_url)
+        self._ctl("add_user", name, name)
+        try:
+            self._ctl("set_permissions", "-p", parts.path.removeprefix("/"), name, configure, write, read)
+            yield parts._replace(netloc=f"{name}:{name}@{parts.hostname}:{parts.port}").geturl()
+        finally:
+            self._ctl("delete_user", name)
+
+    def delete_users_of(self, vhost: str) -> None:
+        """Users that carry the name of a virtual host in theirs."""
+        for user in self._ctl("list_users", "--no-table-headers").splitlines():
+            if user.partition("\t")[0].endswith(f"@{vhost}"):
+                self._ctl("delete_user", user.partition("\t")[0])
+
+    def _ctl(self, *arguments: str) -> str:
         node = ["-n", self.node] if self.node else []
-        subprocess.run(["rabbitmqctl", "-q", *node, *arguments], check=True, capture_output=True, timeout=60)
+        command = ["rabbitmqctl", "-q", *node, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
 @contextmanager
@@ -146,24 +166,38 @@ def _private_postgres(binaries: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _private_rabbitmq() -> Iterator[Rabbit]:
+def managed_rabbitmq() -> Iterator[tuple[Rabbit, str] | Missing]:
+    """A private RabbitMQ with its management API, and the address of that."""
+    if shutil.which("rabbitmq-server") is None:
+        yield Missing("RabbitMQ", "install it (Debian: `apt-get install rabbitmq-server`)")
+        return
+    with _private_rabbitmq(AMQP_PORT + 40, management_port=AMQP_PORT + 41) as private:
+        yield private, f"http://127.0.0.1:{AMQP_PORT + 41}"
+
+
+@contextmanager
+def _private_rabbitmq(port: int = AMQP_PORT, *, management_port: int | None = None) -> Iterator[Rabbit]:
     """A node with its own name, ports, cookie and data."""
     folder = Path(tempfile.mkdtemp(prefix="sp-mq-"))
     node = f"sptest{secrets.token_hex(3)}@localhost"
     environment = os.environ | {
         "RABBITMQ_NODENAME": node,
-        "RABBITMQ_NODE_PORT": str(AMQP_PORT),
+        "RABBITMQ_NODE_PORT": str(port),
         "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-        "RABBITMQ_DIST_PORT": str(AMQP_PORT + 20000 - 40000),
+        "RABBITMQ_DIST_PORT": str(port + 20000 - 40000),
         "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
         "RABBITMQ_LOG_BASE": str(folder / "log"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
-        "RABBITMQ_CONFIG_FILE": str(folder / "none"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
     }
-    url = f"amqp://guest:guest@127.0.0.1:{AMQP_PORT}"
+    url = f"amqp://guest:guest@127.0.0.1:{port}"
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        (folder / "plugins").write_text("[].")
+        (folder / "plugins").write_text("[rabbitmq_management]." if management_port else "[].")
+        own = f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management_port}\n" if management_port else ""
+        (folder / "rabbitmq.conf").write_text(f"log.file.level = warning\n{own}")
+        if os.geteuid() == 0:  # Debian's start script hands the server to another user
+            shutil.chown(folder, "rabbitmq")
         server = subprocess.Popen(
             ["rabbitmq-server"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
