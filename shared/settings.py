@@ -24,6 +24,10 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         default=None, description="SQLAlchemy URL; `{service}` in it is replaced by the service's name"
     )
+    database_urls: dict[str, str] = Field(
+        default_factory=dict,
+        description="JSON object: SQLAlchemy URLs by service, before `database_url`; for commands that need several",
+    )
     amqp_url: str | None = Field(default=None, description="RabbitMQ address; unset means embedded")
     exchange: str = Field(default="signpost.events", description="Topic exchange all events go through")
     public_url: str = Field(default="http://127.0.0.1:8080", description="The gateway's address as people see it")
@@ -54,6 +58,8 @@ class Settings(BaseSettings):
         return self.amqp_url is None
 
     def database_url_for(self, service: str) -> str:
+        if service in self.database_urls:
+            return self.database_urls[service]
         if self.database_url is None:
             return f"sqlite:///{self.home.resolve() / service}.sqlite3"
         return self.database_url.replace("{service}", service)

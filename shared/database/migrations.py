@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command, context, op
@@ -180,7 +181,7 @@ def _partial_index(name: str, table: str, column: str, where: str) -> None:
 
 def add_replay_tables_v2() -> None:
     """Events kept for projections, replays, and digests in the inbox: in every service's database since 0.2."""
-    same = (
+    same: tuple[sa.Column[Any], ...] = (
         sa.Column("event_id", sa.Uuid(), nullable=False),
         sa.Column("occurred_at", UtcDateTime(), nullable=False),
         sa.Column("correlation_id", sa.Uuid(), nullable=False),

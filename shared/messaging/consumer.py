@@ -170,9 +170,7 @@ class Consumer:
             except Exception as error:
                 self._park(uow, message, error, attempts=row["attempts"] + 1, inbox_id=row["event_id"])
                 return True
-            self._record(
-                uow, row["event_id"], state=APPLIED, headers=None, body=None, error=None, error_class=None
-            )
+            self._record(uow, row["event_id"], state=APPLIED, headers=None, body=None, error=None, error_class=None)
         self._count([(received, APPLIED)])
         return True
 

@@ -16,7 +16,6 @@ from shared.events.upcasting import NoWay, Payload, upcast
 from shared.identifiers import stable_id
 from shared.messaging.reactions import Received
 
-
 # Names the replay by which a group is to apply an event again that it has applied before.
 AGAIN_HEADER = "signpost-again"
 DIGEST_BYTES = 16
