@@ -15,6 +15,7 @@ from services.composition import SERVICES, consumer_groups
 from services.gateway.commands import webhooks_app
 from services.mentorship.commands import import_partners
 from services.plans.commands import import_plans
+from services.rebuild_commands import rebuild
 from services.replay_commands import replay, replays_app
 from services.roster.commands import import_app, roster_app
 from services.sample.commands import sample
@@ -49,6 +50,7 @@ app.add_typer(keys_app, name="keys")
 app.command("sample")(sample)
 app.command("replay")(replay)
 app.add_typer(replays_app, name="replays")
+app.command("rebuild")(rebuild)
 
 ServiceName = Annotated[str, typer.Argument(metavar="SERVICE", help=f"One of {', '.join(SERVICES)}")]
 

@@ -23,8 +23,8 @@ class Event(BaseModel):
 
         class PlanApproved(Event, type="plans.plan.approved.v1", subject="plan_id", about="student_id")
 
-    With `kept=True` the newest event of each subject stays when retention removes the others, so that projections can be
-    rebuilt. Such an event must state all it is about: nothing in it may only be understood from the one before.
+    With `kept=True` the newest event of each subject stays when retention removes the others, so that projections can
+    be rebuilt. Such an event must state all it is about: nothing in it may need the one before to be understood.
 
     Readers ignore fields they do not know, so a version can grow by optional fields.
     """

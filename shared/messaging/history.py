@@ -86,6 +86,24 @@ def oldest_publication(session: Session, selection: Selection) -> datetime | Non
     return min((each for each in oldest if each is not None), default=None)
 
 
+def published_before(session: Session, instant: datetime) -> int:
+    """The highest position of the outbox that was published before; BEGINNING if there is none."""
+    statement = select(outbox.c.position).where(outbox.c.published_at < instant)
+    found: int | None = session.execute(statement.order_by(outbox.c.position.desc()).limit(1)).scalar()
+    return found or BEGINNING
+
+
+def positions_after(session: Session, position: int, types: Collection[str]) -> set[int]:
+    """Of events in the outbox beyond a position."""
+    statement = select(outbox.c.position).where(outbox.c.position > position, outbox.c.type.in_(sorted(types)))
+    return set(session.execute(statement).scalars())
+
+
+def at(session: Session, positions: Collection[int]) -> Sequence[Row[Any]]:
+    """The events at these positions of the outbox, in their order."""
+    return session.execute(select(outbox).where(outbox.c.position.in_(positions)).order_by(outbox.c.position)).all()
+
+
 def last_position(session: Session) -> int:
     """Of the newest event there is."""
     ends = (session.execute(select(func.max(table.c.position))).scalar() for table in (kept_events, outbox))
