@@ -37,8 +37,10 @@ class EmbeddedBroker:
     def publish(self, batch: Sequence[Message]) -> None:
         if absent := self._expected - self._groups.keys():
             raise BrokerAway(f"not subscribed yet: {', '.join(sorted(absent))}")
-        for group in self._groups:
-            self._deliver(group, batch)
+        for group, (reactions, _) in self._groups.items():
+            wanted = [message for message in batch if message.event_type in reactions]
+            if wanted:
+                self._deliver(group, wanted)
 
     def publish_to(self, address: str, batch: Sequence[Message]) -> None:
         if address not in self._groups:
@@ -56,11 +58,8 @@ class EmbeddedBroker:
         """Nothing: other relays of the process still publish through it."""
 
     def _deliver(self, group: str, batch: Sequence[Message]) -> None:
-        reactions, deliver = self._groups[group]
-        wanted = [message for message in batch if message.event_type in reactions]
-        if not wanted:
-            return
+        _, deliver = self._groups[group]
         try:
-            deliver(wanted)
+            deliver(batch)
         except Exception as error:
             raise BrokerAway(f"group {group} could not take the batch: {type(error).__name__}") from error
