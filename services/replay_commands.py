@@ -156,7 +156,9 @@ def _plan(settings: Settings, wanted: Wanted) -> Mapping[Database, tuple[Wanted,
     plan: dict[Database, tuple[Wanted, int]] = {}
     sought = set(wanted.selection.event_ids)
     unreached: list[str] = []
-    for producer in sorted({producer_of(each) for each in wanted.selection.types}):
+    # An id does not say who published it, nor of which type it is.
+    producers = PRODUCERS if sought else sorted({producer_of(each) for each in wanted.selection.types})
+    for producer in producers:
         try:
             database = reach(settings, producer, what="The outbox")
         except OutOfReach as error:
