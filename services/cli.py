@@ -16,6 +16,8 @@ from services.gateway.commands import webhooks_app
 from services.gateway.integrators import commands as integrators_commands
 from services.mentorship.commands import import_partners
 from services.plans.commands import import_plans
+from services.rebuild_commands import rebuild
+from services.replay_commands import replay, replays_app
 from services.roster.commands import import_app, roster_app
 from services.sample.commands import sample
 from shared.auth.keys import Keys
@@ -45,6 +47,9 @@ app.add_typer(integrators_commands.app, name="integrators")
 app.add_typer(topology_commands.app, name="topology")
 app.add_typer(keys_app, name="keys")
 app.command("sample")(sample)
+app.command("replay")(replay)
+app.add_typer(replays_app, name="replays")
+app.command("rebuild")(rebuild)
 
 ServiceName = Annotated[str, typer.Argument(metavar="SERVICE", help=f"One of {', '.join(SERVICES)}")]
 

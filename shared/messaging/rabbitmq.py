@@ -18,6 +18,7 @@ from shared.messaging.message import Message
 from shared.telemetry.logs import get_logger
 
 AMQP_PORT = 5672
+DEFAULT_EXCHANGE = ""
 HEARTBEAT_S = 20
 CONNECT_TIMEOUT_S = 5
 ANSWER_TIMEOUT_S = 6.0  # for confirms, too
@@ -100,12 +101,17 @@ class RabbitBroker:
         self._next_tag = 1
 
     def publish(self, batch: Sequence[Message]) -> None:
+        self._publish([(message, self._exchange, message.event_type) for message in batch])
+
+    def publish_to(self, address: str, batch: Sequence[Message]) -> None:
+        """Through the default exchange, which leads to the queue of that name alone."""
+        self._publish([(message, DEFAULT_EXCHANGE, address) for message in batch])
+
+    def waiting(self, address: str) -> int:
         try:
-            with _translating("publishing"):
-                channel = self._open()
-                for message in batch:
-                    self._send(channel, message)
-                self._await_confirms()
+            with _translating(f"looking at {address}"):
+                messages: int = self._open().queue_declare(address, passive=True).message_count
+                return messages
         except BaseException:
             self.close()
             raise
@@ -129,7 +135,18 @@ class RabbitBroker:
         if connection is not None:
             _throw_away(connection)
 
-    def _send(self, channel: Channel, message: Message) -> None:
+    def _publish(self, batch: Sequence[tuple[Message, str, str]]) -> None:
+        try:
+            with _translating("publishing"):
+                channel = self._open()
+                for message, exchange, routing_key in batch:
+                    self._send(channel, message, exchange, routing_key)
+                self._await_confirms()
+        except BaseException:
+            self.close()
+            raise
+
+    def _send(self, channel: Channel, message: Message, exchange: str, routing_key: str) -> None:
         self._unconfirmed.add(self._next_tag)
         self._next_tag += 1
         channel._basic_publish(  # the public one waits for each confirm
@@ -141,8 +158,8 @@ class RabbitBroker:
                 type=message.event_type,
                 application_headers=dict(message.headers),
             ),
-            self._exchange,
-            message.event_type,
+            exchange,
+            routing_key,
             mandatory=True,
         )
 
