@@ -63,7 +63,7 @@ class Times:
         if self._file is None and now >= self._look_again_at:
             self._look_again_at = now + self.LOOK_EVERY_S
             if os.path.exists(self._path):
-                self._file = open(self._path, "a", buffering=1)
+                self._file = open(self._path, "a", buffering=1)  # noqa: SIM115 (until the process ends)
         return self._file is not None
 
     def note(self, event_id: object) -> None:

@@ -180,9 +180,7 @@ def _drain_bare(name: str, ground: BareGround, clients: list[Client], size: Size
     clients[0].expect("done")
 
 
-def _live(
-    name: str, ground: Ground, producer: Client, others: list[Client], size: Size, findings: Findings
-) -> None:
+def _live(name: str, ground: Ground, producer: Client, others: list[Client], size: Size, findings: Findings) -> None:
     """Eight writers, one change at a time, until the last effect."""
     producer.tell(f"live {size.warming}")
     ground.wait_for_effects(size.warming, producer, *others)

@@ -41,7 +41,9 @@ class Findings:
         seconds, used = time.perf_counter() - begun, sum(client.cpu_s() for client in measured) - used
         self.add(name, f"{figure}/s", events / seconds)
         self.add(name, f"{figure} cpu", used / events * 1000)
-        print(f"  {figure:<12}{events / seconds:>10,.0f} events/s  {used / events * 1000:.2f} CPU s per 1,000", flush=True)
+        print(
+            f"  {figure:<12}{events / seconds:>10,.0f} events/s  {used / events * 1000:.2f} CPU s per 1,000", flush=True
+        )
 
     def rounds(self, name: str, figure: str) -> list[float]:
         return self.values.get(name, {}).get(figure, [])

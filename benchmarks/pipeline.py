@@ -103,4 +103,6 @@ def count_effects(database: Database) -> int:
 
 def is_published(database: Database) -> bool:
     with database.reading() as session:
-        return session.execute(select(outbox.c.position).where(outbox.c.published_at.is_(None)).limit(1)).first() is None
+        return (
+            session.execute(select(outbox.c.position).where(outbox.c.published_at.is_(None)).limit(1)).first() is None
+        )

@@ -30,9 +30,9 @@ def _page(found: Findings, size: Any) -> str:
         [
             "# The event engine, measured",
             "",
-            "Written by `make bench`. Medians of "
-            f"{size.rounds} rounds, lowest and highest in brackets; ratios are taken within a round. Events of {BYTES}",
-            f"bytes; {size.live:,} live, {size.backlog:,} from a backlog. [How, and what the figures mean](../README.md).",
+            f"Written by `make bench`. Medians of {size.rounds} rounds, lowest and highest in brackets; ratios are",
+            f"taken within a round. Events of {BYTES} bytes; {size.live:,} live, {size.backlog:,} from a backlog.",
+            "[How, and what the figures mean](../README.md).",
             "",
             *_machine(found),
             "",
@@ -67,7 +67,8 @@ def _machine(found: Findings) -> list[str]:
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
     load = " ".join(f"{each:.2f}" for each in machine["load_at_start"])
     return [
-        f"{machine['at']}: {machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']}, load at start {load}.",
+        f"{machine['at']}: {machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']},",
+        f"load at start {load}.",
         f"RabbitMQ {machine['RabbitMQ']}, PostgreSQL {machine['PostgreSQL']}, Python {machine['python']}, {packages}.",
     ]
 
@@ -94,7 +95,9 @@ def _ratios(found: Findings) -> list[str]:
 
 
 def _parts(found: Findings) -> list[str]:
-    consuming = [figure for figure in found.values.get(OWN, {}) if figure.startswith("consume") and figure.endswith("/s")]
+    consuming = [
+        figure for figure in found.values.get(OWN, {}) if figure.startswith("consume") and figure.endswith("/s")
+    ]
     own = [("outbox to quorum queue, one relay", "relay"), ("outbox to effect, one relay and one worker", "drain")]
     own += [(_workers(figure), figure.removesuffix("/s")) for figure in consuming]
     rows = [_part(found, OWN, what, figure) for what, figure in own]

@@ -16,16 +16,17 @@ import eventlet
 
 eventlet.monkey_patch()
 
-from typing import Any
+from typing import Any  # noqa: E402
 
-from nameko import config
-from nameko.containers import ServiceContainer
-from nameko.events import EventDispatcher, EventHandler
-from nameko.testing.services import dummy, entrypoint_hook
+from eventlet.event import Event as Done  # noqa: E402
+from nameko import config  # noqa: E402
+from nameko.containers import ServiceContainer  # noqa: E402
+from nameko.events import EventDispatcher, EventHandler  # noqa: E402
+from nameko.testing.services import dummy  # noqa: E402
 
-from benchmarks.commands import Times, obey, shares
-from benchmarks.event import WRITERS, payload
-from benchmarks.peers.shape import WRITE_EFFECT, WRITE_STATE, Connections, amqp_url, run
+from benchmarks.commands import Times, obey, shares  # noqa: E402
+from benchmarks.event import payload  # noqa: E402
+from benchmarks.peers.shape import WRITE_EFFECT, WRITE_STATE, Connections, amqp_url, run  # noqa: E402
 
 WORKERS = 20
 SOURCE, EVENT = "bench_plans", "plan_revised"
@@ -64,14 +65,24 @@ class Consumer:
 def produce() -> None:
     container = ServiceContainer(Producer)
     container.start()
-    with entrypoint_hook(container, "write") as write:
+    [entrypoint] = container.entrypoints
 
-        def live(count: int) -> None:
-            pool = eventlet.GreenPool(WRITERS)
-            for written in [pool.spawn(write, share) for share in shares(count) if share]:
-                written.wait()
+    def write(count: int) -> Done:
+        """Have a worker write so many; its answer is the last one's id."""
+        done = Done()
 
-        obey(live, lambda: str(write(1)))
+        def finished(_: Any, result: Any, failure: Any) -> tuple[Any, Any]:
+            done.send(result) if failure is None else done.send_exception(*failure)
+            return result, failure
+
+        container.spawn_worker(entrypoint, (count,), {}, handle_result=finished)
+        return done
+
+    def live(count: int) -> None:
+        for written in [write(share) for share in shares(count) if share]:
+            written.wait()
+
+    obey(live, lambda: str(write(1).wait()))
     container.stop()
 
 
