@@ -30,7 +30,7 @@ class Engine:
         try:
             permissions = ["set_permissions", "-p", name, "guest", ".*", ".*", ".*"]
             subprocess.run(["rabbitmqctl", "-q", *permissions], check=True, capture_output=True)
-            yield f"{self.rabbit}/{name}"
+            yield f"{str(self.rabbit).rstrip('/')}/{name}"
         finally:
             subprocess.run(["rabbitmqctl", "-q", "delete_vhost", name], check=False, capture_output=True)
 

@@ -79,7 +79,7 @@ def consume() -> None:
         print("ready", flush=True)
         while True:
             broker.drain_events()
-            while len(received) < BATCH and _has_more(broker):
+            while len(received) < BATCH and _has_more(broker.connection):
                 broker.drain_events()
             batch, received[:] = received[:BATCH], received[BATCH:]
             while batch:

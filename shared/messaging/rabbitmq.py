@@ -256,8 +256,9 @@ class RabbitSource:
         if not self._received:
             with suppress(TimeoutError):
                 self._connection.drain_events(timeout=IDLE_WAIT_S)
-        while self._received and len(self._received) < self._batch and _has_more(self._connection):
-            _take_frame(self._connection)
+        established = self._connection.connection
+        while self._received and len(self._received) < self._batch and _has_more(established):
+            _take_frame(established)
         self._connection.heartbeat_check()
         batch = self._received[: self._batch]
         del self._received[: len(batch)]
@@ -271,21 +272,21 @@ class RabbitSource:
 
 def _take_what_is_there(connection: Connection) -> None:
     """Handle frames that have arrived, then send a heartbeat if one is due."""
-    while _has_more(connection):
-        _take_frame(connection)
+    established = connection.connection
+    while _has_more(established):
+        _take_frame(established)
     connection.heartbeat_check()
 
 
-def _take_frame(connection: Connection) -> None:
+def _take_frame(established: Any) -> None:
     """Handle one frame; `drain_events` would wait for a whole message, and a heartbeat is none."""
-    established = connection.connection
     with suppress(TimeoutError):  # the socket's own: the rest of a frame whose beginning is there
         established.on_inbound_frame(established.transport.read_frame())
 
 
-def _has_more(connection: Connection) -> bool:
+def _has_more(established: Any) -> bool:
     """True if something has arrived that was not looked at yet, or the other side has closed; does not wait."""
-    transport = connection.connection.transport
+    transport = established.transport
     still_sealed = getattr(transport.sock, "pending", None)  # of a TLS socket
     if transport._read_buffer or (still_sealed is not None and still_sealed()):
         return True
