@@ -1,7 +1,7 @@
 """
 The event engine beside others: events per second, time from commit to effect, processor time per event.
 
-    python -m benchmarks.engine [--quick]
+    python -m benchmarks.engine [--quick] [--events COUNT]
 
 Writes benchmarks/results/engine.md and engine.json.
 """
@@ -49,8 +49,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round of few events: shows that it works")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder that the results are written to")
+    parser.add_argument(
+        "--events", type=int, default=Size.live, help="events written live, twice as many from a backlog"
+    )
     given = parser.parse_args(arguments)
-    size, findings = QUICK if given.quick else Size(), Findings(facts())
+    size = QUICK if given.quick else Size(live=given.events, backlog=2 * given.events)
+    findings = Findings(facts())
     engines = all_engines()
     findings.missing.update({engine.name: engine.missing for engine in engines if engine.missing})
     for number in range(1, size.rounds + 1):

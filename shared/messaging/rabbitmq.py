@@ -139,14 +139,14 @@ class RabbitBroker:
             _throw_away(connection)
 
     def _send(self, channel: Channel, messages: Sequence[Message]) -> None:
-        frame_max = channel.connection.frame_max
-        frames = [
-            publish_frames(message, exchange=self._exchange, channel=channel.channel_id, frame_max=frame_max)
-            for message in messages
-        ]
+        established = channel.connection
+        if established is None:
+            raise ConnectionError("the broker closed the channel")
+        place = {"channel": channel.channel_id, "frame_max": established.frame_max}
+        frames = [publish_frames(message, exchange=self._exchange, **place) for message in messages]
         self._unconfirmed.update(range(self._next_tag, self._next_tag + len(frames)))
         self._next_tag += len(frames)
-        channel.connection.transport.write(b"".join(frames))
+        established.transport.write(b"".join(frames))
 
     def _open(self) -> Channel:
         if self._channel is None:
