@@ -17,12 +17,12 @@ from tests.support.pipeline import SERVICES
 from tests.support.running_pipeline import Pipeline, pipeline
 from tests.support.verdicts import Verdict, table, write
 
-__all__ = ["Faults", "Piped", "deployment", "faults", "piped", "vhost"]
+__all__ = ["Faults", "Piping", "deployment", "faults", "piping", "vhost"]
 
 FIGURES = Path(__file__).parents[2] / "benchmarks" / "faults.md"
 EXPOSED = "the counting sees a missing guard"
 VERDICTS = pytest.StashKey[list[Verdict]]()
-Piped = Callable[..., AbstractContextManager[Pipeline]]
+Piping = Callable[..., AbstractContextManager[Pipeline]]
 
 
 @dataclass
@@ -76,7 +76,7 @@ class Faults:
 
 
 @pytest.fixture
-def faults(request: pytest.FixtureRequest) -> Iterator[Faults]:
+def faults(request: pytest.FixtureRequest) -> Faults:
     """Progress goes to the terminal at full length, where a test takes minutes."""
     full = request.config.getoption("--full")
     collected: list[Verdict] = request.config.stash.setdefault(VERDICTS, [])
@@ -90,7 +90,7 @@ def faults(request: pytest.FixtureRequest) -> Iterator[Faults]:
             reporter.write_line(f"{datetime.now(UTC):%H:%M:%S} {place}: {text}")
 
     say("begins")
-    yield Faults(full, collected, say)
+    return Faults(full, collected, say)
 
 
 @pytest.fixture(scope="package")
@@ -100,14 +100,13 @@ def vhost(rabbit: engines.Rabbit) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def piped(request: pytest.FixtureRequest, tmp_path: Path) -> Piped:
+@pytest.fixture(scope="module")
+def piping(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Piping:
     """
-    Makes pipelines: `with piped() as running`.
+    Makes pipelines: `with piping() as running`.
 
     Takes `server` and `amqp_url` of private engines; by default the tests' own.
     """
-    made: list[Path] = []
 
     @contextmanager
     def make(
@@ -115,10 +114,10 @@ def piped(request: pytest.FixtureRequest, tmp_path: Path) -> Piped:
     ) -> Iterator[Pipeline]:
         server = server or request.getfixturevalue("postgres_server")
         amqp_url = amqp_url or request.getfixturevalue("vhost")
-        made.append(tmp_path / f"pipeline{len(made)}")
+        home = tmp_path_factory.mktemp("pipeline")
         with (
             postgres_urls(server, list(SERVICES)) as database_url,
-            pipeline(made[-1], server=server, amqp_url=amqp_url, database_url=database_url, extra=extra) as running,
+            pipeline(home, server=server, amqp_url=amqp_url, database_url=database_url, extra=extra) as running,
         ):
             yield running
 

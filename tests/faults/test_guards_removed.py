@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.faults.conftest import Faults, Piped
+from tests.faults.conftest import Faults, Piping
 from tests.support.chaos import Chaos
 from tests.support.counting import Counts
 from tests.support.pipeline import record_change
@@ -63,8 +63,8 @@ def at_rest(running: Pipeline) -> Counts:
 
 
 class TestWithEveryGuard:
-    def test_bad_moments_cost_nothing(self, faults: Faults, piped: Piped) -> None:
-        with piped() as running:
+    def test_bad_moments_cost_nothing(self, faults: Faults, piping: Piping) -> None:
+        with piping() as running:
             struck(
                 running, "batch not sent yet", "confirmed, not marked", "event in hand", "committed, not acknowledged"
             )
@@ -72,10 +72,10 @@ class TestWithEveryGuard:
 
             faults.judge("one change has one effect", "killed at each bad moment", running.counts())
 
-    def test_a_late_commit_and_a_swallowed_batch_cost_nothing(self, piped: Piped, vhost: str) -> None:
+    def test_a_late_commit_and_a_swallowed_batch_cost_nothing(self, piping: Piping, vhost: str) -> None:
         with ExitStack() as stack:
             proxy = stack.enter_context(Chaos(urlsplit(vhost).port or 5672))
-            running = stack.enter_context(piped(extra={"SIGNPOST_AMQP_URL": proxy.before(vhost)}))
+            running = stack.enter_context(piping(extra={"SIGNPOST_AMQP_URL": proxy.before(vhost)}))
             committed_late(running)
             running.wait_settled()
             running.stop_and_restart(WORKER)
@@ -94,33 +94,35 @@ class TestWithoutAGuard:
             ("mark after the confirm", "batch not sent yet", "lost"),
         ],
     )
-    def test_a_bad_moment_is_seen(self, faults: Faults, piped: Piped, guard: Guard, strike: Strike, seen: str) -> None:
-        with piped() as running:
+    def test_a_bad_moment_is_seen(
+        self, faults: Faults, piping: Piping, guard: Guard, strike: Strike, seen: str
+    ) -> None:
+        with piping() as running:
             struck(running, strike, without=(guard,))
 
             faults.expose(guard, at_rest(running), kind=seen)
 
-    def test_a_late_commit_is_seen(self, faults: Faults, piped: Piped) -> None:
+    def test_a_late_commit_is_seen(self, faults: Faults, piping: Piping) -> None:
         guard: Guard = "select by not yet published"
-        with piped() as running:
+        with piping() as running:
             committed_late(running, without=(guard,))
 
             counts = at_rest(running)
             faults.expose(guard, counts, kind="lost")
         assert (counts.lost, counts.left_behind) == (2, 1)  # neither mirror nor ledger heard of it
 
-    def test_a_swallowed_batch_is_seen(self, faults: Faults, piped: Piped, vhost: str) -> None:
+    def test_a_swallowed_batch_is_seen(self, faults: Faults, piping: Piping, vhost: str) -> None:
         guard: Guard = "publisher confirms"
         with ExitStack() as stack:
             proxy = stack.enter_context(Chaos(urlsplit(vhost).port or 5672))
-            running = stack.enter_context(piped(extra={"SIGNPOST_AMQP_URL": proxy.before(vhost)}))
+            running = stack.enter_context(piping(extra={"SIGNPOST_AMQP_URL": proxy.before(vhost)}))
             swallowed(running, proxy, without=(guard,))
 
             faults.expose(guard, at_rest(running), kind="lost")
 
-    def test_two_relays_at_once_are_seen(self, faults: Faults, piped: Piped) -> None:
+    def test_two_relays_at_once_are_seen(self, faults: Faults, piping: Piping) -> None:
         guard: Guard = "one relay at a time"
-        with piped() as running:
+        with piping() as running:
             running.start(WORKER, "ledger 2", **environment(without=(guard,)))
             made = [running.make(SUBJECTS) for _ in range(ROUNDS)]
             wait_until((running.settings.home / HESITATING).exists, timeout_s=20, what="a relay to hesitate")

@@ -18,6 +18,7 @@ if __name__ == "__main__" and sys.argv[1:] != ["api"]:
     import shared.messaging.patched  # noqa: F401  (before anything that opens a socket)
 
 import os
+import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
@@ -43,7 +44,7 @@ from shared.web.routes import Routes, staff
 
 SERVICES = ("ledger", "mirror")
 ACTOR = UUID(int=7)
-POISON_SUBJECT, KILLER_SUBJECT = UUID(int=0xBAD), UUID(int=0xDEAD)
+POISON_SUBJECT, KILLER_SUBJECT = UUID(int=0xBAD << 64), UUID(int=0xDEAD << 64)
 CURED = "cured"  # a file of this name in the deployment's folder ends the poison
 
 metadata = MetaData()
@@ -113,6 +114,11 @@ def record_change(subject_id: UUID, *, uow: UnitOfWork) -> Changed:
     return Changed(event_id=envelope.id, version=version)
 
 
+def numbered(count: int, *, first: int = 1) -> list[UUID]:
+    """Subjects by number."""
+    return [UUID(int=first + number) for number in range(count)]
+
+
 def keep_and_answer(received: Received[PlanApproved], *, uow: UnitOfWork) -> None:
     event = received.event
     _keep(received, received.envelope.id, event.plan_id, uow=uow)
@@ -133,6 +139,20 @@ def _keep(received: Received[Any], change_id: UUID, subject_id: UUID, *, uow: Un
     write(uow.session, arrivals, _ARRIVES, [row])
     standing = {"subject_id": subject_id, "version": version}
     upsert(uow.session, standings, standing, key=["subject_id"], newer_than="version")
+
+
+def poison(settings: Settings) -> Callable[[Received[Event]], None]:
+    """Makes mirror stumble over one subject and die of another, until they are cured."""
+
+    def strike(received: Received[Event]) -> None:
+        if not isinstance(received.event, PlanApproved) or (settings.home / CURED).exists():
+            return
+        if received.event.plan_id == POISON_SUBJECT:
+            raise ValueError("poison")
+        if received.event.plan_id == KILLER_SUBJECT:
+            os.kill(os.getpid(), signal.SIGSEGV)
+
+    return strike
 
 
 class LedgerService(EventService):
@@ -186,6 +206,7 @@ def main(parts: Sequence[str]) -> None:
         return serve_api(settings)
     from tests.support.unguarded import spoil
 
+    before_keeping.append(poison(settings))
     spoil(settings, mirror=MirrorService, before_keeping=before_keeping)
     run_workers(settings, [CLASSES[part] for part in parts], groups=groups())
 

@@ -12,7 +12,8 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count as count_from
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -29,7 +30,16 @@ from shared.testing.databases import embedded_settings
 from shared.testing.deployment import free_port
 from shared.testing.tokens import bearer
 from tests.support.counting import Arrivals, Change, Counts, count
-from tests.support.pipeline import ACTOR, SERVICES, arrivals, changes, prepare, record_change, standings
+from tests.support.pipeline import (
+    ACTOR,
+    SERVICES,
+    arrivals,
+    changes,
+    numbered,
+    prepare,
+    record_change,
+    standings,
+)
 from tests.support.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
@@ -50,6 +60,7 @@ class Pipeline:
     databases: dict[str, Database]
     extra: Mapping[str, str] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    answered: set[UUID] = field(default_factory=set)  # events whose change was confirmed to a client
 
     # Processes
 
@@ -201,15 +212,22 @@ class Pipeline:
         wait_until(settled, timeout_s=timeout_s, what="every change to be applied")
         return time.monotonic() - begun
 
-    def counts(self, clients: "Clients | None" = None, *, alone: bool = True) -> Counts:
+    def counts(self, *, alone: bool = True, of: "Clients | None" = None) -> Counts:
         """
         Args:
             alone: One worker took all of mirror's events; ledger's own are always shared.
+            of: Count the changes of these clients alone.
         """
+        ours = None if of is None else set(of.subjects)
+
+        def chosen(found: Sequence[Change]) -> list[Change]:
+            return [each for each in found if ours is None or each.subject_id in ours]
+
+        groups = [self.arrived("mirror", alone=alone), self.arrived("ledger", alone=False)]
         return count(
-            self.committed(),
-            [self.arrived("mirror", alone=alone), self.arrived("ledger", alone=False)],
-            answered=clients.answered if clients else (),
+            chosen(self.committed()),
+            [replace(group, applied=chosen(group.applied)) for group in groups],
+            answered=self.answered if of is None else of.events,
             left_behind=self.left_behind(),
         )
 
@@ -280,22 +298,28 @@ class Clients:
     """
     Threads that change subjects through the API, each request repeated with its key until it is answered.
 
-    Several threads change the same subjects, so that versions are contested.
+    They go on as long as the `with` block lasts, several with the same subjects, so that versions are contested.
     """
 
     def __init__(
-        self, pipeline: Pipeline, *, changes: int, writers: int = 6, subjects: int = 40, per_second: float | None = None
+        self,
+        pipeline: Pipeline,
+        *,
+        writers: int = 6,
+        subjects: int = 40,
+        first: int = 1,
+        per_second: float | None = None,
     ) -> None:
         self._pipeline = pipeline
-        self._subjects = [UUID(int=number + 1) for number in range(subjects)]
+        self.subjects = numbered(subjects, first=first)
         self._headers = bearer(pipeline.settings, "ops", ACTOR)
-        self._left = [changes // writers + (number < changes % writers) for number in range(writers)]
         self._pause_s = writers / per_second if per_second else 0.0
         self._ending = threading.Event()
         self._lock = threading.Lock()
-        self.answered: dict[UUID, float] = {}
+        self._series = uuid4().hex
+        self.answered: list[float] = []
+        self.events: set[UUID] = set()
         self.refused: list[Refusal] = []
-        self.unanswered = 0
         self.failed: list[BaseException] = []
         self._threads = [threading.Thread(target=self._run, args=(number,), daemon=True) for number in range(writers)]
 
@@ -311,27 +335,22 @@ class Clients:
 
     def wait_answered(self, more: int = 1, *, timeout_s: float = 60.0) -> None:
         """Until so many more changes have been confirmed."""
-        wanted = len(self.answered) + more
-        wait_until(lambda: len(self.answered) >= wanted, timeout_s=timeout_s, what=f"{more} more answers")
+        self.wait_total(len(self.answered) + more, timeout_s=timeout_s)
 
-    def wait_done(self, *, timeout_s: float) -> None:
-        """Until every change was made."""
+    def wait_total(self, total: int, *, timeout_s: float = 60.0) -> None:
+        """Until so many changes have been confirmed in all."""
         wait_until(
-            lambda: not any(thread.is_alive() for thread in self._threads), timeout_s=timeout_s, what="all changes"
+            lambda: len(self.answered) >= total or self.failed, timeout_s=timeout_s, what=f"{total} confirmed changes"
         )
         assert not self.failed, self.failed
-
-    @property
-    def are_done(self) -> bool:
-        return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self, number: int) -> None:
         randomness, connection = random.Random(number), None
         due = time.monotonic()
         try:
-            for turn in range(self._left[number]):
-                path = f"/v1/subjects/{randomness.choice(self._subjects)}/changes"
-                headers = {**self._headers, "Idempotency-Key": f"{number}-{turn}"}
+            for turn in count_from(0):
+                path = f"/v1/subjects/{randomness.choice(self.subjects)}/changes"
+                headers = {**self._headers, "Idempotency-Key": f"{self._series}-{number}-{turn}"}
                 while not self._ending.is_set():
                     connection = connection or http.client.HTTPConnection(
                         "127.0.0.1", self._pipeline.settings.http_port, timeout=15
@@ -341,8 +360,8 @@ class Clients:
                     connection.close()
                     connection = None
                     self._ending.wait(0.1)
-                due += self._pause_s
-                if self._ending.wait(max(0.0, due - time.monotonic())):
+                due = max(due + self._pause_s, time.monotonic())  # what an outage held up is not made up for
+                if self._ending.wait(due - time.monotonic()):
                     return
         except BaseException as error:
             self.failed.append(error)
@@ -354,12 +373,12 @@ class Clients:
             answer = connection.getresponse()
             document = json.loads(answer.read())
         except (OSError, http.client.HTTPException, ValueError):
-            with self._lock:
-                self.unanswered += 1
             return False
         with self._lock:
             if answer.status == 200:
-                self.answered[UUID(document["event_id"])] = time.monotonic()
+                self.answered.append(time.monotonic())
+                self.events.add(UUID(document["event_id"]))
+                self._pipeline.answered.add(UUID(document["event_id"]))
             else:
                 self.refused.append(Refusal(answer.status, document, time.monotonic()))
         return answer.status == 200
