@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,6 +17,9 @@ from tests.support.waiting import wait_until
 
 RECOVERED_S = 10.0
 RABBITMQ = Missing("RabbitMQ", "install it (Debian: `apt-get install rabbitmq-server`)")
+GIVEN_UP = "confirms missing"
+AMID_BYTES = 20_000
+PER_S = 60
 WORKERS = ("ledger", "mirror")
 
 
@@ -39,34 +41,34 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[list[Node]]:
             yield found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def proxy(vhost: str) -> Iterator[Chaos]:
     with Chaos(urlsplit(vhost).port or 5672) as opened:
         yield opened
 
 
-@contextmanager
+@pytest.fixture(scope="module")
 def behind(proxy: Chaos, vhost: str, piping: Piping) -> Iterator[Pipeline]:
-    """A pipeline whose workers reach their broker through the proxy; its API needs none."""
+    """A pipeline whose workers reach their broker through the proxy, for all faults but a broker's own."""
     with piping(extra={"SIGNPOST_AMQP_URL": proxy.before(vhost)}) as running:
         running.start(API, *WORKERS)
         yield running
         assert not any(running.has_died(name) for name in WORKERS), "it should not need a restart"
 
 
-def without_broker(running: Pipeline, away: Callable[[], None], back: Callable[[], None]) -> float:
+def without_broker(clients: Clients, away: Callable[[], None], back: Callable[[], None]) -> float:
     """
     Changes go on while the broker goes and comes; seconds from its return to an outbox that is empty.
 
     Args:
         away: Takes the broker away and returns when it is to come back.
     """
-    with Clients(running, per_second=60) as clients:
+    with clients:
         clients.wait_answered(30)
         away()
         clients.wait_answered(30)  # the API never talks to the broker
     back()
-    return running.wait_settled()
+    return clients.pipeline.wait_settled()
 
 
 class TestKilledBroker:
@@ -85,7 +87,7 @@ class TestKilledBroker:
             running.start(API, *WORKERS)
             for number in range(kills):
                 faults.say(f"kill {number + 1} of {kills}")
-                recoveries.append(without_broker(running, away, back))
+                recoveries.append(without_broker(Clients(running, per_second=PER_S), away, back))
 
             faults.judge(
                 "relay recovers alone",
@@ -97,7 +99,7 @@ class TestKilledBroker:
 
 
 class TestUnreachableBroker:
-    def test_is_waited_for(self, faults: Faults, piping: Piping, proxy: Chaos, vhost: str) -> None:
+    def test_is_waited_for(self, faults: Faults, behind: Pipeline, proxy: Chaos) -> None:
         seconds = faults.times(3, 60)
 
         def away() -> None:
@@ -109,63 +111,66 @@ class TestUnreachableBroker:
         def back() -> None:
             proxy.fault = "none"
 
-        with behind(proxy, vhost, piping) as running:
-            recovery_s = without_broker(running, away, back)
+        clients = Clients(behind, first=1000, per_second=PER_S)
+        recovery_s = without_broker(clients, away, back)
 
-            faults.judge(
-                "relay recovers alone",
-                f"broker unreachable for {seconds} s",
-                running.counts(),
-                recovery_s=recovery_s,
-                recovered_within_s=RECOVERED_S,
-            )
+        faults.judge(
+            "relay recovers alone",
+            f"broker unreachable for {seconds} s",
+            behind.counts(of=clients.subjects),
+            recovery_s=recovery_s,
+            recovered_within_s=RECOVERED_S,
+        )
 
 
 class TestConnection:
-    @pytest.mark.parametrize(("fault", "what"), [("silence", "blackholed"), ("lose_answers", "without confirms")])
+    @pytest.mark.parametrize(
+        ("fault", "what", "first"), [("silence", "blackholed", 2000), ("lose_answers", "whose confirms are lost", 3000)]
+    )
     def test_that_fell_silent_is_given_up(
-        self, faults: Faults, piping: Piping, proxy: Chaos, vhost: str, fault: str, what: str
+        self, faults: Faults, behind: Pipeline, proxy: Chaos, fault: str, what: str, first: int
     ) -> None:
+        given_up = behind.log("ledger").count(GIVEN_UP)
+
         def away() -> None:
             proxy.fault = fault  # type: ignore[assignment]
-            wait_until(lambda: "confirms missing" in running.log("ledger"), timeout_s=30, what="the relay to give up")
+            wait_until(
+                lambda: behind.log("ledger").count(GIVEN_UP) > given_up, timeout_s=30, what="the relay to give up"
+            )
 
         def back() -> None:
             proxy.fault = "none"
             proxy.reset()  # of what went through them, bytes are missing
 
-        with behind(proxy, vhost, piping) as running:
-            recovery_s = without_broker(running, away, back)
+        clients = Clients(behind, first=first, per_second=PER_S)
+        recovery_s = without_broker(clients, away, back)
 
-            faults.judge(
-                "no confirmed event is lost",
-                f"connection to the broker {what}",
-                running.counts(),
-                recovery_s=recovery_s,
-                recovered_within_s=RECOVERED_S,
-            )
+        faults.judge(
+            "no confirmed event is lost",
+            f"connection to the broker {what}",
+            behind.counts(of=clients.subjects),
+            recovery_s=recovery_s,
+            recovered_within_s=RECOVERED_S,
+        )
 
-    def test_that_breaks_amid_a_batch_loses_nothing(
-        self, faults: Faults, piping: Piping, proxy: Chaos, vhost: str
-    ) -> None:
-        resets, portion = faults.times(5, 50), 400
-        with behind(proxy, vhost, piping) as running:
-            for number in range(resets):
-                passed = proxy.passed
-                running.make(numbered(portion))
-                wait_until(lambda: proxy.passed > passed + 20_000, timeout_s=30, what="some of it to pass")  # noqa: B023
-                proxy.reset()
-                if number % 10 == 9:
-                    faults.say(f"reset {number + 1} of {resets}")
-            recovery_s = running.wait_settled()
+    def test_that_breaks_amid_a_batch_loses_nothing(self, faults: Faults, behind: Pipeline, proxy: Chaos) -> None:
+        resets, subjects = faults.times(5, 50), numbered(400, first=4000)
+        for number in range(resets):
+            passed = proxy.passed
+            behind.make(subjects)
+            wait_until(lambda: proxy.passed > passed + AMID_BYTES, timeout_s=30, what="some of it to pass")  # noqa: B023
+            proxy.reset()
+            if number % 10 == 9:
+                faults.say(f"reset {number + 1} of {resets}")
+        recovery_s = behind.wait_settled()
 
-            faults.judge(
-                "no confirmed event is lost",
-                f"connection reset amid a batch {resets} times",
-                running.counts(),
-                recovery_s=recovery_s,
-                recovered_within_s=RECOVERED_S,
-            )
+        faults.judge(
+            "no confirmed event is lost",
+            f"connection reset amid a batch {resets} times",
+            behind.counts(of=subjects),
+            recovery_s=recovery_s,
+            recovered_within_s=RECOVERED_S,
+        )
 
 
 class TestCluster:

@@ -39,7 +39,7 @@ class TestOrder:
         faults.judge(
             "order per student",
             f"3 relays, 6 writers, the active relay killed {kills} times",
-            running.counts(of=clients),
+            running.counts(of=clients.subjects),
             recovery_s=recovery_s,
         )
 
@@ -61,7 +61,7 @@ class TestRollingRestarts:
         faults.judge(
             "rolling restarts",
             f"SIGTERM {rounds} times under load, the longest stop took {max(stops):.1f} s",
-            running.counts(of=clients),
+            running.counts(of=clients.subjects),
             recovery_s=recovery_s,
             recovered_within_s=DRAINED_S,
         )
@@ -84,7 +84,7 @@ class TestKilledProcesses:
         faults.judge(
             "one change has one effect",
             f"kill -9 of {len(set(kinds))} kinds of engine process, {each} times each",
-            running.counts(alone=False, of=clients),
+            running.counts(alone=False, of=clients.subjects),
             recovery_s=recovery_s,
             slowest_within_s=SLOWEST_S,
         )

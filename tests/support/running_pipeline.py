@@ -60,7 +60,7 @@ class Pipeline:
     databases: dict[str, Database]
     extra: Mapping[str, str] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    answered: set[UUID] = field(default_factory=set)  # events whose change was confirmed to a client
+    answered: dict[UUID, UUID] = field(default_factory=dict)  # subjects by event, of changes confirmed to a client
 
     # Processes
 
@@ -212,22 +212,21 @@ class Pipeline:
         wait_until(settled, timeout_s=timeout_s, what="every change to be applied")
         return time.monotonic() - begun
 
-    def counts(self, *, alone: bool = True, of: "Clients | None" = None) -> Counts:
+    def counts(self, *, alone: bool = True, of: Collection[UUID] = ()) -> Counts:
         """
         Args:
             alone: One worker took all of mirror's events; ledger's own are always shared.
-            of: Count the changes of these clients alone.
+            of: Count the changes of these subjects alone.
         """
-        ours = None if of is None else set(of.subjects)
 
         def chosen(found: Sequence[Change]) -> list[Change]:
-            return [each for each in found if ours is None or each.subject_id in ours]
+            return [each for each in found if not of or each.subject_id in of]
 
         groups = [self.arrived("mirror", alone=alone), self.arrived("ledger", alone=False)]
         return count(
             chosen(self.committed()),
             [replace(group, applied=chosen(group.applied)) for group in groups],
-            answered=self.answered if of is None else of.events,
+            answered=[event for event, subject in self.answered.items() if not of or subject in of],
             left_behind=self.left_behind(),
         )
 
@@ -310,7 +309,7 @@ class Clients:
         first: int = 1,
         per_second: float | None = None,
     ) -> None:
-        self._pipeline = pipeline
+        self.pipeline = pipeline
         self.subjects = numbered(subjects, first=first)
         self._headers = bearer(pipeline.settings, "ops", ACTOR)
         self._pause_s = writers / per_second if per_second else 0.0
@@ -318,7 +317,6 @@ class Clients:
         self._lock = threading.Lock()
         self._series = uuid4().hex
         self.answered: list[float] = []
-        self.events: set[UUID] = set()
         self.refused: list[Refusal] = []
         self.failed: list[BaseException] = []
         self._threads = [threading.Thread(target=self._run, args=(number,), daemon=True) for number in range(writers)]
@@ -349,13 +347,13 @@ class Clients:
         due = time.monotonic()
         try:
             for turn in count_from(0):
-                path = f"/v1/subjects/{randomness.choice(self.subjects)}/changes"
+                subject = randomness.choice(self.subjects)
                 headers = {**self._headers, "Idempotency-Key": f"{self._series}-{number}-{turn}"}
                 while not self._ending.is_set():
                     connection = connection or http.client.HTTPConnection(
-                        "127.0.0.1", self._pipeline.settings.http_port, timeout=15
+                        "127.0.0.1", self.pipeline.settings.http_port, timeout=15
                     )
-                    if self._attempt(connection, path, headers):
+                    if self._attempt(connection, subject, headers):
                         break
                     connection.close()
                     connection = None
@@ -366,10 +364,10 @@ class Clients:
         except BaseException as error:
             self.failed.append(error)
 
-    def _attempt(self, connection: http.client.HTTPConnection, path: str, headers: Mapping[str, str]) -> bool:
+    def _attempt(self, connection: http.client.HTTPConnection, subject: UUID, headers: Mapping[str, str]) -> bool:
         """One request; True if the change was confirmed."""
         try:
-            connection.request("POST", path, headers=dict(headers))
+            connection.request("POST", f"/v1/subjects/{subject}/changes", headers=dict(headers))
             answer = connection.getresponse()
             document = json.loads(answer.read())
         except (OSError, http.client.HTTPException, ValueError):
@@ -377,8 +375,7 @@ class Clients:
         with self._lock:
             if answer.status == 200:
                 self.answered.append(time.monotonic())
-                self.events.add(UUID(document["event_id"]))
-                self._pipeline.answered.add(UUID(document["event_id"]))
+                self.pipeline.answered[UUID(document["event_id"])] = subject
             else:
                 self.refused.append(Refusal(answer.status, document, time.monotonic()))
         return answer.status == 200
