@@ -88,6 +88,7 @@ def faults(request: pytest.FixtureRequest) -> Faults:
         if full and reporter is not None:
             reporter.ensure_newline()
             reporter.write_line(f"{datetime.now(UTC):%H:%M:%S} {place}: {text}")
+            reporter.flush()
 
     say("begins")
     return Faults(full, collected, say)
