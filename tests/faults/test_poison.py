@@ -1,5 +1,7 @@
 """One event that cannot be applied, or kills whoever tries, among many: it stays alone, and can be replayed."""
 
+from uuid import UUID
+
 from shared.messaging.dead_letters import list_dead_letters, replay
 from tests.faults.conftest import Faults, Piping
 from tests.support.pipeline import CURED, KILLER_SUBJECT, POISON_SUBJECT, numbered
@@ -12,10 +14,10 @@ PORTION = 200
 NO_PATIENCE = {"SIGNPOST_MAX_ATTEMPTS": "1"}
 
 
-def make_around(running: Pipeline, poison: list, *, changes: int) -> None:  # type: ignore[type-arg]
+def make_around(running: Pipeline, poison: UUID, *, changes: int) -> None:
     """So many changes, with the poison in the middle of a batch."""
     for portion in range(changes // PORTION):
-        middle = poison if portion == changes // PORTION // 2 else []
+        middle = [poison] if portion == changes // PORTION // 2 else []
         running.make([*numbered(PORTION // 2), *middle, *numbered(PORTION // 2 - len(middle))])
 
 
@@ -30,7 +32,7 @@ class TestPoison:
     def test_is_parked_alone_and_replayed(self, faults: Faults, piping: Piping) -> None:
         changes = faults.times(1_000, 10_000)
         with piping(extra=NO_PATIENCE) as running:
-            make_around(running, [POISON_SUBJECT], changes=changes)
+            make_around(running, POISON_SUBJECT, changes=changes)
             running.start("ledger", "mirror")
             running.wait_settled(timeout_s=180, but=1)
             assert running.unapplied() == {"dead": 1}
@@ -46,7 +48,7 @@ class TestPoison:
         changes, limit = faults.times(1_000, 10_000), faults.times(2, 20)
         deaths = 0
         with piping(extra={**NO_PATIENCE, "SIGNPOST_TEST_DELIVERY_LIMIT": str(limit)}) as running:
-            make_around(running, [KILLER_SUBJECT], changes=changes)
+            make_around(running, KILLER_SUBJECT, changes=changes)
             running.start("ledger")
 
             def given_up() -> bool:
