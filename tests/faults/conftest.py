@@ -64,15 +64,21 @@ class Faults:
         ):
             if most is not None and taken is not None and taken > self.within(most):
                 broken.append(f"{what} {taken:.1f} s, promised {most} s")
-        self.verdicts.append(Verdict(promise, done, counts, recovery_s, not broken, datetime.now(UTC).date()))
+        self._write(Verdict(promise, done, counts, recovery_s, not broken, datetime.now(UTC).date()))
         self.say(f"{counts.changes} changes, {', '.join(broken) or 'nothing lost'}")
         assert not broken, f"{promise}: {', '.join(broken)}"
 
     def expose(self, guard: str, counts: Counts, *, kind: str) -> None:
         """Write a row for a pipeline without a guard; then fail if the counting did not see it."""
         seen = getattr(counts, kind) > 0
-        self.verdicts.append(Verdict(EXPOSED, f"without: {guard}", counts, None, seen, datetime.now(UTC).date()))
+        self._write(Verdict(EXPOSED, f"without: {guard}", counts, None, seen, datetime.now(UTC).date()))
         assert seen, f"without the guard {guard!r} nothing was {kind}"
+
+    def _write(self, verdict: Verdict) -> None:
+        """To the table at the end and, from a full run, to the file at once: an hour's work may be interrupted."""
+        self.verdicts.append(verdict)
+        if self.full:
+            write(FIGURES, [verdict])
 
 
 @pytest.fixture
@@ -130,5 +136,3 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if verdicts:
         terminalreporter.write_line("")
         terminalreporter.write_line(table(verdicts))
-    if verdicts and config.getoption("--full"):
-        write(FIGURES, verdicts)

@@ -78,7 +78,7 @@ class TestWithEveryGuard:
             running = stack.enter_context(piping(extra={"SIGNPOST_AMQP_URL": proxy.before(vhost)}))
             committed_late(running)
             running.wait_settled()
-            running.stop_and_restart(WORKER)
+            running.stop(WORKER)
             swallowed(running, proxy)
             running.wait_settled()
 

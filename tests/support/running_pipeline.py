@@ -81,15 +81,19 @@ class Pipeline:
         self.kill(name)
         self.start(name)
 
-    def stop_and_restart(self, name: str) -> float:
-        """SIGTERM, and the process again once it is done; seconds it took to stop."""
+    def stop(self, name: str) -> float:
+        """SIGTERM; seconds until the process was done."""
         begun = time.monotonic()
         self.processes[name].send_signal(signal.SIGTERM)
         status = self.processes[name].wait(60)
-        taken = time.monotonic() - begun
         assert status == 0, f"{name} exited {status}"
+        return time.monotonic() - begun
+
+    def stop_and_restart(self, name: str) -> float:
+        """The same, and the process started again."""
+        taken_s = self.stop(name)
         self.start(name)
-        return taken
+        return taken_s
 
     def has_died(self, name: str) -> bool:
         return self.processes[name].poll() is not None
@@ -120,6 +124,7 @@ class Pipeline:
 
     def spawn(self, name: str, environment: Mapping[str, str]) -> None:
         """Start a process without waiting for anything."""
+        assert name not in self.processes or self.has_died(name), f"{name} is running"
         parts = [part for part in name.split() if not part.isdigit()]
         with (self.settings.home / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
