@@ -86,15 +86,18 @@ def faults(request: pytest.FixtureRequest) -> Faults:
     """Progress goes to the terminal at full length, where a test takes minutes."""
     full = request.config.getoption("--full")
     collected: list[Verdict] = request.config.stash.setdefault(VERDICTS, [])
-    reporter: Any = request.config.pluginmanager.get_plugin("terminalreporter")
+    reporter, capturing = (
+        request.config.pluginmanager.get_plugin(name) for name in ("terminalreporter", "capturemanager")
+    )
     items = request.session.items
     place = f"[{items.index(request.node) + 1} of {len(items)}] {request.node.name}"
 
     def say(text: str) -> None:
-        if full and reporter is not None:
-            reporter.ensure_newline()
-            reporter.write_line(f"{datetime.now(UTC):%H:%M:%S} {place}: {text}")
-            reporter.flush()
+        if full and reporter is not None and capturing is not None:
+            with capturing.global_and_fixture_disabled():
+                reporter.ensure_newline()
+                reporter.write_line(f"{datetime.now(UTC):%H:%M:%S} {place}: {text}")
+                reporter.flush()
 
     say("begins")
     return Faults(full, collected, say)
