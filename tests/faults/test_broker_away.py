@@ -11,8 +11,9 @@ from tests.faults.conftest import Faults, Piping
 from tests.support.chaos import Chaos
 from tests.support.engines import Missing
 from tests.support.pipeline import numbered
+from tests.support.pipeline_clients import Clients
 from tests.support.private_rabbitmq import Node, leader, nodes
-from tests.support.running_pipeline import API, Clients, Pipeline
+from tests.support.running_pipeline import API, Pipeline
 from tests.support.waiting import wait_until
 
 RECOVERED_S = 10.0

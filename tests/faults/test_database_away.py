@@ -11,8 +11,9 @@ from tests.faults.conftest import Faults, Piping
 from tests.support import private_postgres
 from tests.support.engines import Missing
 from tests.support.pipeline import numbered
+from tests.support.pipeline_clients import Clients, Refusal
 from tests.support.private_postgres import Server
-from tests.support.running_pipeline import API, Clients, Pipeline, Refusal
+from tests.support.running_pipeline import API, Pipeline
 from tests.support.waiting import wait_until
 
 RESUMED_S = 10.0

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 import pytest
 
 from tests.faults.conftest import Faults, Piping
-from tests.support.running_pipeline import API, Clients, Pipeline
+from tests.support.pipeline_clients import Clients
+from tests.support.running_pipeline import API, Pipeline
 
 RELAYS = ("ledger 1", "ledger 2", "ledger 3")
 MIRRORS = ("mirror 1", "mirror 2")

@@ -16,7 +16,9 @@ from typing import Any, Literal, get_args
 from sqlalchemy import Row, select
 
 from shared.events.contract import Event
+from shared.messaging import extensions
 from shared.messaging.consumer import Consumer
+from shared.messaging.greenlets import Stop
 from shared.messaging.hosting import EventService
 from shared.messaging.message import Message
 from shared.messaging.rabbitmq import RabbitBroker, RabbitSource
@@ -204,16 +206,12 @@ def _shared_outbox(home: Path) -> None:
             _wait_for(home / GO_ON)
         publish(self, batch)
 
-    import shared.messaging.extensions as extensions
-
-    extensions.turn_for = NobodysTurn  # type: ignore[assignment]
+    extensions.turn_for = NobodysTurn  # type: ignore[attr-defined]
     Relay._unpublished = claimed  # type: ignore[method-assign]
     RabbitBroker.publish = hesitate_and_publish  # type: ignore[method-assign]
 
 
 def _wait_for(path: Path) -> None:
-    from shared.messaging.greenlets import Stop
-
     stop = Stop()
     while not path.exists():
         stop.pause(0.02)

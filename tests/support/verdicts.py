@@ -52,8 +52,8 @@ class Verdict:
 
     @classmethod
     def from_cells(cls, cells: Sequence[str]) -> "Verdict":
-        numbers = [int(cell.replace(",", "")) for cell in cells[2:7]]
-        counts = Counts(*numbers, slowest_s=_measured(cells[7]) or 0.0)
+        changes, lost, doubled, out_of_order, left_behind = (int(cell.replace(",", "")) for cell in cells[2:7])
+        counts = Counts(changes, lost, doubled, out_of_order, left_behind, _measured(cells[7]) or 0.0)
         return cls(cells[0], cells[1], counts, _measured(cells[8]), cells[9] == "yes", date.fromisoformat(cells[10]))
 
 
