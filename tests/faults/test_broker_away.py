@@ -159,7 +159,7 @@ class TestConnection:
         for number in range(resets):
             passed = proxy.passed
             behind.make(subjects)
-            wait_until(lambda: proxy.passed > passed + AMID_BYTES, timeout_s=30, what="some of it to pass")  # noqa: B023
+            wait_until(lambda: proxy.passed > passed + AMID_BYTES, timeout_s=120, what="some of it to pass")  # noqa: B023
             proxy.reset()
             if number % 10 == 9:
                 faults.say(f"reset {number + 1} of {resets}")

@@ -36,7 +36,7 @@ from tests.support.pipeline import (
 from tests.support.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
-STARTED_S = 60.0
+STARTED_S = 180.0
 API = "api"
 
 
