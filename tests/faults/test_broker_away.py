@@ -170,7 +170,6 @@ class TestConnection:
             f"connection reset amid a batch {resets} times",
             behind.counts(of=subjects),
             recovery_s=recovery_s,
-            recovered_within_s=RECOVERED_S,
         )
 
 
