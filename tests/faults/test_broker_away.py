@@ -12,7 +12,7 @@ from tests.support.chaos import Chaos
 from tests.support.engines import Missing
 from tests.support.pipeline import numbered
 from tests.support.pipeline_clients import Clients
-from tests.support.private_rabbitmq import Node, leader, nodes
+from tests.support.private_rabbitmq import Node, leader, nodes, wait_whole
 from tests.support.running_pipeline import API, Pipeline
 from tests.support.waiting import wait_until
 
@@ -206,6 +206,7 @@ class TestCluster:
                 else:
                     struck.start()
                 struck.wait_started()
+                wait_whole(cluster, queue)
             recovery_s = running.wait_settled(timeout_s=180)
 
             faults.judge(

@@ -152,6 +152,20 @@ def leader(members: Sequence[Node], queue: str) -> Node:
     return next(member for member in members if member.name == found[queue])
 
 
+def wait_whole(members: Sequence[Node], queue: str) -> None:
+    """Until each node has its copy of a quorum queue at work: with two away there would be no majority."""
+
+    def is_whole() -> bool:
+        try:
+            listed = members[0].control("list_queues", "--no-table-headers", "name", "online")
+        except subprocess.SubprocessError:
+            return False
+        online = next((line for line in listed.splitlines() if line.startswith(f"{queue}\t")), "")
+        return all(member.name in online for member in members)
+
+    wait_until(is_whole, timeout_s=STARTED_S, what=f"all copies of {queue}", interval_s=1.0)
+
+
 def _binaries() -> Path | None:
     found = shutil.which("rabbitmq-server", path=os.pathsep.join([*_FOLDERS, os.environ.get("PATH", "")]))
     return Path(found).parent if found else None
