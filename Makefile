@@ -36,8 +36,8 @@ format: install-dev ## Put the code into its usual form
 bench: $(BENCH)/.installed ## Print every figure the README claims, measured here beside other frameworks
 	$(BENCH)/bin/python -m benchmarks $(ARGS)
 
-faults: install-dev ## Kill every kind of process during plan changes, and count
-	$(BIN)/pytest -q -s tests/faults --full
+faults: install-dev ## Kill processes, broker and database during changes, and count what was lost (an hour)
+	$(BIN)/pytest -q tests/faults --full
 
 lock: ## Renew the hashed locks from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \

@@ -38,15 +38,17 @@ def postgres_urls(server: str, services: list[str]) -> Iterator[str]:
     """
     prefix = f"sp_test_{secrets.token_hex(4)}"
     host = server.rpartition("@")[2].rpartition("/")[0]
-    with psycopg.connect(server, autocommit=True) as admin:
-        try:
+    try:
+        with psycopg.connect(server, autocommit=True) as admin:
             for service in services:
                 name = f"{prefix}_{service}"
                 admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{name}'".encode())
                 admin.execute(f"CREATE DATABASE {name} OWNER {name}".encode())
                 admin.execute(f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC".encode())
-            yield f"postgresql+psycopg://{prefix}_{{service}}:{prefix}_{{service}}@{host}/{prefix}_{{service}}"
-        finally:
+        yield f"postgresql+psycopg://{prefix}_{{service}}:{prefix}_{{service}}@{host}/{prefix}_{{service}}"
+    finally:
+        # Another connection: fault tests end the sessions of a server, or the server.
+        with psycopg.connect(server, autocommit=True) as admin:
             for service in services:
                 name = f"{prefix}_{service}"
                 admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())

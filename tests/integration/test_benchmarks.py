@@ -68,8 +68,7 @@ class TestEngineBenchmark:
         self, tmp_path: Path, rabbit: Rabbit, postgres_server: str
     ) -> None:
         where = {"SIGNPOST_TEST_AMQP_URL": rabbit.url, "SIGNPOST_TEST_POSTGRES_URL": postgres_server}
-        if rabbit.node:
-            where["RABBITMQ_NODENAME"] = rabbit.node
+        where |= rabbit.environment
 
         done, found, page = run_quick(tmp_path, **where)
 

@@ -55,8 +55,8 @@ def administered(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         address = None
     else:
         rabbit, address = request.getfixturevalue("managed")
-    if rabbit.node is not None:
-        monkeypatch.setenv("RABBITMQ_NODENAME", rabbit.node)
+    for name, value in rabbit.environment.items():
+        monkeypatch.setenv(name, value)
     with rabbit.vhost() as url:
         broker: Administration = ManagementApi(address, url) if address else RabbitmqCtl(url.rpartition("/")[2])
         try:

@@ -28,7 +28,7 @@ class Chaos:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.fault: Fault = "none"
-        self.swallowed = 0
+        self.swallowed = self.passed = 0  # bytes
         self._sockets: set[socket.socket] = set()
         self._closed = False
 
@@ -47,6 +47,11 @@ class Chaos:
         """The URL by which the target of `url` is reached through this proxy."""
         parts = urlsplit(url)
         return url.replace(f"{parts.hostname}:{parts.port}", f"127.0.0.1:{self.port}")
+
+    def turn_to(self, target_port: int) -> None:
+        """Pass new connections to another target, and break the present ones, as a load balancer does."""
+        self._target = (self._target[0], target_port)
+        self.reset()
 
     def reset(self) -> None:
         """Break every present connection with a TCP reset."""
@@ -78,6 +83,7 @@ class Chaos:
                     self.swallowed += len(received)
                     continue
                 sink.sendall(received)
+                self.passed += len(received)
         for each in (source, sink):
             self._sockets.discard(each)
             with suppress(OSError):

@@ -100,8 +100,8 @@ def approvals(number: int, plan_id: UUID | None = None) -> Sequence[Event]:
 @contextmanager
 def broker_on(rabbit: engines.Rabbit, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     """In a virtual host of its own; the users that were made for it are deleted with it."""
-    if rabbit.node is not None:
-        monkeypatch.setenv("RABBITMQ_NODENAME", rabbit.node)  # for rabbitmqctl
+    for name, value in rabbit.environment.items():  # for rabbitmqctl
+        monkeypatch.setenv(name, value)
     with rabbit.vhost() as url:
         try:
             broker = Broker(folder, url)
