@@ -31,8 +31,8 @@ def _page(found: Findings, size: Any) -> str:
         [
             "# The event engine, measured",
             "",
-            f"Written by `make bench`. Medians of {measured} of {size.rounds} rounds, lowest and highest in brackets; ratios",
-            f"are taken within a round. Events of {BYTES} bytes; {size.live:,} live, {size.backlog:,} from a backlog.",
+            f"Written by `make bench`. Medians of {measured} of {size.rounds} rounds, lowest and highest in brackets;",
+            f"ratios are of one round. Events of {BYTES} bytes; {size.live:,} live, {size.backlog:,} from a backlog.",
             "[How, and what the figures mean](../README.md).",
             "",
             *_machine(found),
