@@ -7,6 +7,7 @@ Writes benchmarks/results/engine.md and engine.json.
 """
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -61,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
         for what, measure in _parts([engine for engine in engines if not engine.missing], size):
             print(f"round {number} of {size.rounds}: {what}", flush=True)
             _attempt(what, measure, findings)
-    path = write_results(findings, size, given.results)
+        path = write_results(findings, size, given.results)  # after each round: what ends it early costs one
     print(f"\n{path.read_text()}\nAlso in {path} and {path.with_suffix('.json').name}.")
     return 1 if findings.missing else 0
 
@@ -221,6 +222,7 @@ def _quiet(ground: OwnGround) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     started = time.monotonic()
     code = main()
     print(f"Took {time.monotonic() - started:.0f} s.")

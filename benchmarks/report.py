@@ -26,12 +26,13 @@ def write_results(findings: Findings, size: Any, folder: Path) -> Path:
 
 
 def _page(found: Findings, size: Any) -> str:
+    measured = max((len(figures.get("live/s", ())) for figures in found.values.values()), default=0)
     return "\n".join(
         [
             "# The event engine, measured",
             "",
-            f"Written by `make bench`. Medians of {size.rounds} rounds, lowest and highest in brackets; ratios are",
-            f"taken within a round. Events of {BYTES} bytes; {size.live:,} live, {size.backlog:,} from a backlog.",
+            f"Written by `make bench`. Medians of {measured} of {size.rounds} rounds, lowest and highest in brackets;",
+            f"ratios are of one round. Events of {BYTES} bytes; {size.live:,} live, {size.backlog:,} from a backlog.",
             "[How, and what the figures mean](../README.md).",
             "",
             *_machine(found),
