@@ -96,6 +96,16 @@ def upsert(
     write(session, table, _upsert_statement(dialect, table, *shape), rows)
 
 
+def insert_new(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """
+    Insert rows; one that is there already, by any unique key, stays as it is.
+
+    Held back like an upsert.
+    """
+    if rows:
+        write(session, table, _insert_new_statement(session.get_bind().dialect.name, table, tuple(rows[0])), rows)
+
+
 def write(session: Session, table: Table, statement: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     """
     Execute an upsert of one's own, or hold it back where `upsert` would.
@@ -108,6 +118,12 @@ def write(session: Session, table: Table, statement: Any, rows: Sequence[Mapping
         session.execute(statement, rows)
     else:
         deferred.add(table, statement, rows)
+
+
+@lru_cache(maxsize=512)
+def _insert_new_statement(dialect: str, table: Table, columns: tuple[str, ...]) -> Any:
+    """One for each set of columns: rows written together must have the same."""
+    return insert_into(dialect, table).on_conflict_do_nothing()
 
 
 @lru_cache(maxsize=512)
