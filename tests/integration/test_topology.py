@@ -1,13 +1,18 @@
 """What is declared in RabbitMQ: nothing is lost for want of a queue or a binding, or on the way to them."""
 
+import os
 import secrets
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
 import pytest
+import requests
 from amqp import Channel
 
 from shared.events.plans import PlanApproved, PlanSubmitted
@@ -18,8 +23,9 @@ from shared.messaging.rabbitmq import RabbitBroker, channel_to
 from shared.messaging.topology import ALL, Binding, EventLog, Topology, TopologyMissing, bind, waiting_in
 from shared.messaging.unroutable import reroute
 from shared.testing.databases import embedded_settings, postgres_urls
+from shared.testing.deployment import free_port
 from tests.support import engines
-from tests.support.ledger import approved, emit, groups
+from tests.support.ledger import approved, emit, groups, prepare
 from tests.support.stages import GROUP, RabbitStage, staged
 from tests.support.waiting import wait_until
 
@@ -200,6 +206,48 @@ class TestWorkers:
             pytest.raises(TopologyMissing, match=rf"ACCESS_REFUSED.*{name}.*give it configure, write and read"),
         ):
             applied.ensure(channel)
+
+
+@contextmanager
+def worker_process(module: str, folder: Path, url: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+    """A worker on SQLite files in `folder` and the broker at `url`."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIGNPOST_")}
+    own = {"SIGNPOST_HOME": str(folder), "SIGNPOST_AMQP_URL": url, **environment}
+    command = [sys.executable, "-W", "ignore", "-m", module]
+    worker = subprocess.Popen(command, env=inherited | own, stderr=subprocess.PIPE, text=True)
+    try:
+        yield worker
+    finally:
+        worker.kill()
+        worker.communicate()
+
+
+class TestWorkerProcesses:
+    def test_end_with_one_line_where_events_would_be_lost(self, tmp_path: Path, amqp_url: str) -> None:
+        with worker_process("services.worker_process", tmp_path, amqp_url) as worker:
+            said = worker.communicate(timeout=60)[1].splitlines()
+
+        assert worker.returncode == 1
+        assert said[-1].endswith("run `signpost topology apply`")
+        assert not any("Traceback" in line for line in said)
+
+    def test_count_what_nobody_takes(self, tmp_path: Path, amqp_url: str) -> None:
+        settings, port = embedded_settings(tmp_path, amqp_url=amqp_url), free_port()
+        prepare(settings)
+        whole = Topology.of(settings.exchange, groups())
+        with channel_to(amqp_url) as channel:
+            whole.apply(channel)
+        publish(amqp_url, whole, *["district.bus.moved.v1"] * 3)
+
+        def counted() -> bool:
+            try:
+                metrics = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
+            except requests.ConnectionError:
+                return False
+            return "\nsignpost_unroutable_events 3.0\n" in metrics
+
+        with worker_process("tests.support.ledger", tmp_path, amqp_url, SIGNPOST_WORKER_HTTP_PORT=str(port)):
+            wait_until(counted, timeout_s=60, what="the gauge")
 
 
 class TestUnroutable:
