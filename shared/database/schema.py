@@ -112,6 +112,16 @@ def upsert_parts(session: Session, table: Table, row: Mapping[str, Any], *, part
     write(session, table, _parts_statement(session.get_bind().dialect.name, table, shape), [row])
 
 
+def insert_new(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """
+    Insert rows; one that is there already, by any unique key, stays as it is.
+
+    Held back like an upsert.
+    """
+    if rows:
+        write(session, table, _insert_new_statement(session.get_bind().dialect.name, table, tuple(rows[0])), rows)
+
+
 def write(session: Session, table: Table, statement: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     """
     Execute an upsert of one's own, or hold it back where `upsert` would.
@@ -124,6 +134,12 @@ def write(session: Session, table: Table, statement: Any, rows: Sequence[Mapping
         session.execute(statement, rows)
     else:
         deferred.add(table, statement, rows)
+
+
+@lru_cache(maxsize=512)
+def _insert_new_statement(dialect: str, table: Table, columns: tuple[str, ...]) -> Any:
+    """One for each set of columns: rows written together must have the same."""
+    return insert_into(dialect, table).on_conflict_do_nothing()
 
 
 @lru_cache(maxsize=512)

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy.orm import Session
 
 from shared.clock import Clock
+from shared.database.bulk import insert_many
 from shared.database.deferred import DeferredUpserts
 from shared.database.schema import DEFERRED
 from shared.events.contract import Event
@@ -117,7 +118,7 @@ class UnitOfWork:
         """
         self._write_deferred()
         if self._rows:
-            self.session.execute(outbox.insert(), self._rows)
+            insert_many(self.session, outbox, self._rows)
             self._flushed += len(self._rows)
             self._rows.clear()
 

@@ -17,7 +17,7 @@ from services.gateway.journeys.summaries import summary_of
 from services.gateway.settings import GatewaySettings
 from shared.auth.access import Principal, visible_students
 from shared.auth.tables import relationships
-from shared.database.schema import insert
+from shared.database.schema import insert_new
 from shared.database.unit_of_work import UnitOfWork
 from shared.events.contract import Event, contracts, producer_of
 from shared.events.envelope import Envelope
@@ -45,7 +45,7 @@ def log_event(event: Event, envelope: Envelope, *, uow: UnitOfWork) -> None:
         "addressee_id": next((getattr(event, name) for name in _ADDRESSEES if hasattr(event, name)), None),
         "event": _without_sealed(event.model_dump(mode="json", exclude_none=True)),
     }
-    uow.session.execute(insert(uow.session, tables.event_log).values(row).on_conflict_do_nothing())
+    insert_new(uow.session, tables.event_log, [row])
 
 
 def _without_sealed(document: dict[str, Any]) -> dict[str, Any]:

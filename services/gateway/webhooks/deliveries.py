@@ -11,7 +11,7 @@ from services.gateway.journeys.tables import event_log
 from services.gateway.settings import GatewaySettings
 from services.gateway.webhooks import rules
 from services.gateway.webhooks.tables import attempts, database_time, deliveries, endpoints, secrets
-from shared.database.schema import insert, upsert
+from shared.database.schema import insert_new, upsert
 from shared.database.unit_of_work import UnitOfWork
 from shared.events.contract import contracts
 from shared.events.envelope import Envelope
@@ -39,8 +39,7 @@ def fan_out(envelope: Envelope, *, uow: UnitOfWork) -> None:
         for endpoint in _subscribed(uow)
         if _wants(endpoint, envelope.type)
     ]
-    if rows:
-        uow.session.execute(insert(uow.session, deliveries).on_conflict_do_nothing(), rows)
+    insert_new(uow.session, deliveries, rows)
 
 
 def queue_test(endpoint_id: UUID, *, uow: UnitOfWork) -> UUID:

@@ -6,7 +6,6 @@ import ssl
 import time
 from dataclasses import dataclass
 from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
 from email.utils import getaddresses
 from typing import Self
 from urllib.parse import unquote, urlsplit
@@ -76,7 +75,7 @@ class SmtpSender:
 
     def send(self, message: EmailMessage) -> Accepted:
         sender, recipient = _addresses(message)
-        content = _LINE_START_DOT.sub(b"..", message.as_bytes(policy=SMTP_POLICY))
+        content = _LINE_START_DOT.sub(b"..", message.as_bytes())
         connection = self._ready()
         try:
             self._begin(connection, sender, recipient)

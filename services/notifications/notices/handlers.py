@@ -12,12 +12,15 @@ from sqlalchemy.orm import Session
 from services.notifications.notices.rules import URGENCIES
 from services.notifications.notices.tables import causes, messages, notices
 from services.notifications.people.handlers import Audience
-from shared.database.schema import insert
+from shared.database.deferred import standing
+from shared.database.schema import insert_new
 from shared.database.unit_of_work import Cause, UnitOfWork
 from shared.events.contract import Event, contracts
 from shared.events.envelope import Envelope
 from shared.events.notifications import NoticeAcknowledged
 from shared.identifiers import stable_id
+
+_NOW = standing(select(func.now()))
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ def remember_cause(event: Event, envelope: Envelope, *, uow: UnitOfWork) -> None
         "payload": event.model_dump(mode="json"),
         "recorded_at": uow.clock.now(),
     }
-    uow.session.execute(insert(uow.session, causes).values(row).on_conflict_do_nothing())
+    insert_new(uow.session, causes, [row])
 
 
 def event_of(envelope: Mapping[str, Any], payload: Mapping[str, Any]) -> tuple[Event, Envelope]:
@@ -77,9 +80,8 @@ def queue_notices(
             }
         )
         message_rows.append(message_row(notice_id, telling.channels[0], urgency=urgency, now=now, due=due))
-    if notice_rows:
-        uow.session.execute(insert(uow.session, notices).on_conflict_do_nothing(), notice_rows)
-        uow.session.execute(insert(uow.session, messages).on_conflict_do_nothing(), message_rows)
+    insert_new(uow.session, notices, notice_rows)
+    insert_new(uow.session, messages, message_rows)
 
 
 def message_row(notice_id: UUID, channel: str, *, urgency: int, now: datetime, due: datetime) -> dict[str, Any]:
@@ -105,7 +107,7 @@ def database_time(uow: UnitOfWork) -> datetime:
     if uow.session.get_bind().dialect.name != "postgresql":
         return uow.clock.now()
     if "database_time" not in uow.session.info:  # now() stands still within a transaction
-        uow.session.info["database_time"] = uow.session.execute(select(func.now())).scalar_one()
+        uow.session.info["database_time"] = uow.session.execute(_NOW).scalar_one()
     now: datetime = uow.session.info["database_time"]
     return now
 

@@ -14,7 +14,7 @@ from services.notifications.notices.handlers import database_time, message_row
 from services.notifications.notices.rules import Ledger, Outcome, SendingPolicy, after, failure_reason, next_channel
 from services.notifications.notices.tables import causes, messages, notices
 from services.notifications.people.handlers import Audience
-from shared.database.schema import insert
+from shared.database.schema import insert_new
 from shared.database.unit_of_work import Cause, UnitOfWork
 from shared.events.contract import Event
 from shared.events.envelope import Envelope
@@ -183,7 +183,7 @@ def _fall_back_or_fail(
         _fail_notice(uow, notice, channel, failure_reason([each or reason for each in reasons]), cause)
         return
     row = message_row(notice.notice_id, following, urgency=notice.urgency, now=now, due=now)
-    uow.session.execute(insert(uow.session, messages).values(row).on_conflict_do_nothing())
+    insert_new(uow.session, messages, [row])
 
 
 def _deliver_notice(uow: UnitOfWork, notice: Row[Any], channel: str, cause: Cause) -> None:

@@ -1,16 +1,17 @@
 """Keeping the projections, and finding who is to be told about a student."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, and_, case, exists, or_, select
+from sqlalchemy import ColumnElement, Table, Uuid, and_, bindparam, case, exists, or_, select
 from sqlalchemy.orm import Session
 
 from services.notifications.people.tables import recipients, students
 from shared.auth.access import person_students
 from shared.auth.policy import COUNSELOR, GUARDIAN, SELF
 from shared.auth.tables import access_students, relationships
+from shared.database.deferred import standing
 from shared.database.schema import upsert
 from shared.database.unit_of_work import UnitOfWork
 from shared.events import roster
@@ -54,7 +55,7 @@ def remove_contact(person_id: UUID, *, version: int, uow: UnitOfWork) -> None:
 
 
 def is_known(session: Session, student_id: UUID) -> bool:
-    return session.execute(select(students.c.version).where(students.c.student_id == student_id)).first() is not None
+    return session.execute(_VERSION, {"student": student_id}).first() is not None
 
 
 def addressees(session: Session, student_id: UUID, audience: Audience, *, now: datetime) -> list[UUID]:
@@ -65,19 +66,10 @@ def addressees(session: Session, student_id: UUID, audience: Audience, *, now: d
     """
     if audience == "counselor":
         return counselors_in_charge(session, student_id, now=now)[:1]
-    rows = session.execute(
-        select(relationships.c.person_id, relationships.c.rights).where(
-            relationships.c.student_id == student_id,
-            relationships.c.kind == RELATION_OF[audience],
-            relationships.c.ended.is_(False),
-            _not_barred(),
-        )
-    ).all()
+    rows = session.execute(_RELATED, {"student": student_id, "kind": RELATION_OF[audience], "instant": now}).all()
     if audience == "student":
         return [row.person_id for row in rows]
-    if _rights_are_the_students(session, student_id, now):
-        return []
-    return sorted((row.person_id for row in rows if NOTICE_RIGHT in row.rights), key=str)
+    return sorted((row.person_id for row in rows if NOTICE_RIGHT in row.rights and not row.is_adult), key=str)
 
 
 def may_hear(session: Session, person_id: UUID, student_id: UUID, audience: Audience, *, now: datetime) -> bool:
@@ -107,22 +99,25 @@ def may_hear_of(notices: Table, *, now: datetime) -> ColumnElement[bool]:
 
 def counselors_in_charge(session: Session, student_id: UUID, *, now: datetime) -> list[UUID]:
     """A student's counselors, the one in charge for longest first."""
-    rows = session.execute(
-        select(relationships.c.person_id)
-        .where(relationships.c.student_id == student_id, is_counselor_in_charge(now=now))
-        .order_by(relationships.c.begins_on.is_not(None), relationships.c.begins_on, relationships.c.person_id)
-    )
-    return list(rows.scalars())
+    return list(session.execute(_COUNSELORS, {"student": student_id, **_days(now)}).scalars())
 
 
 def is_counselor_in_charge(*, now: datetime) -> ColumnElement[bool]:
     """Of a row of `relationships`: whether it makes somebody the student's counselor."""
+    return _is_counselor_in_charge(**_days(now))
+
+
+def _days(now: datetime) -> dict[str, date]:
     # A day of grace at the end: dates are the district's, this clock is UTC; `may_hear` is exact at sending.
+    return {"today": now.date(), "yesterday": now.date() - timedelta(days=1)}
+
+
+def _is_counselor_in_charge(*, today: Any, yesterday: Any) -> ColumnElement[bool]:
     return and_(
         relationships.c.kind == COUNSELOR,
         relationships.c.ended.is_(False),
-        or_(relationships.c.begins_on.is_(None), relationships.c.begins_on <= now.date()),
-        or_(relationships.c.ends_on.is_(None), relationships.c.ends_on >= now.date() - timedelta(days=1)),
+        or_(relationships.c.begins_on.is_(None), relationships.c.begins_on <= today),
+        or_(relationships.c.ends_on.is_(None), relationships.c.ends_on >= yesterday),
         _not_barred(),
     )
 
@@ -138,8 +133,29 @@ def _not_barred() -> ColumnElement[bool]:
     )
 
 
-def _rights_are_the_students(session: Session, student_id: UUID, now: datetime) -> bool:
-    transferred = select(access_students.c.student_id).where(
-        access_students.c.student_id == student_id, access_students.c.rights_transfer_at <= now
+def _rights_are_the_students(student: Any, instant: Any) -> ColumnElement[bool]:
+    return exists().where(access_students.c.student_id == student, access_students.c.rights_transfer_at <= instant)
+
+
+_STUDENT = bindparam("student", type_=Uuid())
+_VERSION = standing(select(students.c.version).where(students.c.student_id == _STUDENT))
+_RELATED = standing(
+    select(
+        relationships.c.person_id,
+        relationships.c.rights,
+        _rights_are_the_students(_STUDENT, bindparam("instant")).label("is_adult"),
+    ).where(
+        relationships.c.student_id == _STUDENT,
+        relationships.c.kind == bindparam("kind"),
+        relationships.c.ended.is_(False),
+        _not_barred(),
     )
-    return session.execute(transferred).first() is not None
+)
+_COUNSELORS = standing(
+    select(relationships.c.person_id)
+    .where(
+        relationships.c.student_id == _STUDENT,
+        _is_counselor_in_charge(today=bindparam("today"), yesterday=bindparam("yesterday")),
+    )
+    .order_by(relationships.c.begins_on.is_not(None), relationships.c.begins_on, relationships.c.person_id)
+)

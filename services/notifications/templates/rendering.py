@@ -139,6 +139,7 @@ def _environment(language: str, form: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
+        auto_reload=False,  # or each rendering asks the file system whether its templates are still the same
         extensions=[i18n],
     )
     environment.install_gettext_translations(wording.translations, newstyle=True)  # type: ignore[attr-defined]

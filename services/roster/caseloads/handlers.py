@@ -12,10 +12,11 @@ from services.roster.caseloads.tables import caseload_rows, caseloads, class_mem
 from services.roster.dates import overlap
 from services.roster.guardianships.tables import agent_links
 from services.roster.imports.applying import Applying
-from services.roster.imports.sync import insert_rows, update_rows
+from services.roster.imports.sync import update_rows
 from services.roster.people.tables import people, person_roles
 from services.roster.students.tables import students
 from services.roster.vocabulary import STAFF_ROLES
+from shared.database.bulk import insert_many
 from shared.events.roster import CaseloadAssigned, CaseloadEnded
 from shared.identifiers import stable_id
 
@@ -55,7 +56,7 @@ def settle_caseloads(applying: Applying, student_ids: Sequence[UUID]) -> None:
         if before["is_active"] and assignment_id not in wanted:
             tally.removed += 1
             ended.append(_end(applying, before))
-    insert_rows(session, caseloads, added)
+    insert_many(session, caseloads, added)
     update_rows(session, caseloads, changed)
     update_rows(session, caseloads, ended)
 

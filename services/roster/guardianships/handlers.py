@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 from services.roster.guardianships.rules import CourtOrder, GuardianLink, Standing, merged_links, rights_of, standing
 from services.roster.guardianships.tables import agent_links, court_orders, guardianships
 from services.roster.imports.applying import Applying
-from services.roster.imports.sync import insert_rows, update_rows
+from services.roster.imports.sync import update_rows
 from services.roster.people.tables import people, person_roles
 from services.roster.students.tables import students
 from services.roster.vocabulary import GUARDIAN
+from shared.database.bulk import insert_many
 from shared.events.roster import GuardianshipGranted, GuardianshipRevoked
 from shared.identifiers import stable_id
 
@@ -51,7 +52,7 @@ def settle_guardianships(applying: Applying, student_ids: Sequence[UUID]) -> Non
         (added if before is None else changed).append(row)
         _count_granted(applying, before)
         applying.emit(_granted(row), version=row["version"])
-    insert_rows(session, guardianships, added)
+    insert_many(session, guardianships, added)
     update_rows(session, guardianships, changed)
     update_rows(session, guardianships, _revoked(applying, stored, wanted))
     _report_new_beside_orders(applying, added, stored, orders, wanted)

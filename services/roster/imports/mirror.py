@@ -25,12 +25,12 @@ from services.roster.imports.sync import (
     existing,
     forget,
     forget_unseen,
-    insert_rows,
     sync,
     update_rows,
 )
 from services.roster.people.tables import birth_dates, people, person_roles
 from services.roster.students.tables import schools
+from shared.database.bulk import insert_many
 from shared.events.roster import SealedContact
 from shared.identifiers import stable_id
 
@@ -141,7 +141,7 @@ def _keep_people(applying: Applying, seen: SeenRows, batch: list[Person]) -> Non
             changed.append(row)
         else:
             tally.unchanged += 1
-    insert_rows(session, people, added)
+    insert_many(session, people, added)
     update_rows(session, people, changed)
 
 

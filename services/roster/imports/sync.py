@@ -9,6 +9,8 @@ from uuid import UUID
 from sqlalchemy import Column, ColumnElement, MetaData, String, Table, Uuid, and_, bindparam, delete, exists, select
 from sqlalchemy.orm import Session
 
+from shared.database.bulk import insert_many
+
 T = TypeVar("T")
 BATCH = 1_000
 
@@ -33,9 +35,7 @@ class SeenRows:
         _seen.drop(self._session.connection())
 
     def add(self, kind: str, row_ids: Iterable[UUID]) -> None:
-        rows = [{"kind": kind, "row_id": row_id} for row_id in row_ids]
-        if rows:
-            self._session.execute(_seen.insert(), rows)
+        insert_many(self._session, _seen, [{"kind": kind, "row_id": row_id} for row_id in row_ids])
 
     @staticmethod
     def has(kind: str, column: ColumnElement[UUID]) -> ColumnElement[bool]:
@@ -100,14 +100,9 @@ def write(
         for row_id, row in rows.items()
         if row_id in stored and any(row[name] != stored[row_id][name] for name in row if name not in ignore)
     ]
-    insert_rows(session, table, added)
+    insert_many(session, table, added)
     update_rows(session, table, changed)
     return Differences(added, changed, len(rows) - len(added) - len(changed))
-
-
-def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    if rows:
-        session.execute(table.insert(), rows)
 
 
 def update_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from services.roster.imports.applying import Applying
-from services.roster.imports.sync import existing, insert_rows, update_rows
+from services.roster.imports.sync import existing, update_rows
 from services.roster.people.handlers import Known
 from services.roster.people.rules import DEFAULT_LANGUAGE
 from services.roster.students.rules import (
@@ -23,6 +23,7 @@ from services.roster.students.rules import (
 )
 from services.roster.students.tables import schools, students
 from services.roster.vocabulary import STUDENT
+from shared.database.bulk import insert_many
 from shared.database.unit_of_work import UnitOfWork
 from shared.events.roster import StudentChanged, StudentEnrolled, StudentWithdrawn
 
@@ -45,7 +46,7 @@ def settle_students(applying: Applying, placing: "Placing", page: Mapping[UUID, 
             _settle_one(applying, before, state, added, changed)
         elif before is not None and before["is_enrolled"]:
             withdrawn.append(_withdraw(applying, before))
-    insert_rows(session, students, added)
+    insert_many(session, students, added)
     update_rows(session, students, changed)
     update_rows(session, students, withdrawn)
 

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, event, select
+from sqlalchemy import Column, Engine, ForeignKey, Integer, MetaData, String, Table, event, exists, select
 
 from shared.clock import SystemClock
 from shared.database.database import Database, create_service_engine
-from shared.database.schema import upsert
+from shared.database.deferred import standing
+from shared.database.schema import insert_new, upsert
 from shared.database.unit_of_work import UnitOfWork
 from shared.messaging.tables import messaging_metadata
 
@@ -23,6 +24,9 @@ links = Table(
     Column("version", Integer, nullable=False),
 )
 others = Table("others", metadata, Column("other_id", Integer, primary_key=True))
+parts = Table(
+    "parts", metadata, Column("part_id", Integer, primary_key=True), Column("other_id", ForeignKey("others.other_id"))
+)
 
 
 @pytest.fixture
@@ -77,6 +81,50 @@ class TestDeferredUpserts:
             found = uow.session.execute(select(links.c.rights)).scalars().all()
 
         assert found == ["read"]
+
+    def test_shows_what_is_held_back_to_a_standing_select_from_its_table(self, database: Database) -> None:
+        of_both = standing(select(others.c.other_id).where(exists().where(links.c.link_id == others.c.other_id)))
+
+        with database.transaction() as uow:
+            uow.defer_upserts()
+            insert_new(uow.session, others, [{"other_id": 1}])
+            put(uow, 1, 1)
+
+            assert uow.session.execute(of_both).scalars().all() == [1]
+
+    def test_goes_on_holding_back_what_a_standing_select_does_not_read(self, database: Database) -> None:
+        from_others = standing(select(others))
+        inserts = Inserts(database.engine)
+
+        with database.transaction() as uow:
+            uow.defer_upserts()
+            for each in range(50):
+                put(uow, each, 1)
+                assert uow.session.execute(from_others).all() == []
+
+        assert inserts.seen == 1
+        assert len(everything(database)) == 50
+
+    def test_writes_a_row_after_the_one_it_refers_to(self, database: Database) -> None:
+        with database.transaction() as uow:
+            uow.defer_upserts()
+            insert_new(uow.session, others, [{"other_id": 1}])
+            uow.session.execute(select(links))
+            for each in (1, 2):
+                insert_new(uow.session, parts, [{"part_id": each, "other_id": each}])
+                insert_new(uow.session, others, [{"other_id": each + 1}])
+
+        with database.reading() as session:
+            assert session.execute(select(parts.c.other_id)).scalars().all() == [1, 2]
+
+    def test_leaves_a_row_that_is_there_as_it_is(self, database: Database) -> None:
+        with database.transaction() as uow:
+            uow.defer_upserts()
+            for rights in ("first", "second"):
+                row = {"link_id": 1, "rights": rights, "ended": 0, "version": 1}
+                insert_new(uow.session, links, [row])
+
+        assert everything(database) == [(1, "first", 0, 1)]
 
     def test_keeps_the_order_within_a_table(self, database: Database) -> None:
         with database.transaction() as uow:
