@@ -7,57 +7,38 @@ in one transaction. Until it commits readers see the old contents, and whatever 
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, MetaData, Row, Table, create_engine, func, select, text
+from sqlalchemy import MetaData, Row, create_engine, select, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from shared.clock import Clock
 from shared.database.database import Database, DatabaseConflict
-from shared.database.schema import upsert
 from shared.database.unit_of_work import Cause, UnitOfWork
 from shared.messaging import history
 from shared.messaging.consumer import APPLIED
+from shared.messaging.differences import PAGE, Difference, Report, chunks, count_rows, find_difference
 from shared.messaging.history import Selection
 from shared.messaging.projections import Projection
 from shared.messaging.reactions import NotYetKnown
 from shared.messaging.relay import as_message
 from shared.messaging.tables import inbox
 
-PAGE = 1000
-CHUNK = 500
 # A transaction that took its positions and has not committed yet is looked for once more this far back.
 LONGEST_TRANSACTION = timedelta(minutes=15)
 SWAPS = 8
 LOCK_TIMEOUT_MS = 2_000
 PAUSE_S = 0.5
 
-Report = Callable[[str, int, int], None]
-
 
 class CannotRebuild(Exception):
     """The events do not support a whole projection, or did not come to one; nothing was changed."""
-
-
-@dataclass
-class Difference:
-    """Rows of one table that the events say otherwise, and how many rows there are in the end."""
-
-    table: str
-    missing: int = 0
-    different: int = 0
-    unfounded: int = 0
-    rows: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.missing + self.different + self.unfounded
 
 
 @dataclass
@@ -105,7 +86,7 @@ def rebuild(
         if dry_run:
             with live.reading() as session:
                 reading.catch_up(session)
-                return reading.outcome(_differences(session, scratch.session, projection))
+                return reading.outcome(_compare(session, scratch.session, projection, change=False, report=report))
         for attempt in range(1, SWAPS + 1):
             try:
                 return _swap(reading, projection, live, report)
@@ -137,7 +118,7 @@ def _swap(reading: "_Reading", projection: Projection, live: Database, report: R
         _hold_writers_off(uow.session, projection)
         begun = time.monotonic()
         reading.catch_up(uow.session)
-        differences = _differences(uow.session, reading.scratch.session, projection, change=True, report=report)
+        differences = _compare(uow.session, reading.scratch.session, projection, change=True, report=report)
         if projection.rebuilt is not None and any(each.total for each in differences):
             projection.rebuilt(uow)
     outcome = reading.outcome(differences)
@@ -255,10 +236,10 @@ class _Reading:
         for producer, source in self._sources.items():
             with source.reading() as other:
                 beyond = history.positions_after(other, self._cuts[producer], self._types)
-                for positions in _chunks(sorted(beyond - self._seen[producer])):
+                for positions in chunks(sorted(beyond - self._seen[producer])):
                     rows = history.at(other, positions)
                     self._take(producer, rows, self._applied(rows, session))
-                for ids in _chunks(sorted(self._left_out[producer], key=str)):
+                for ids in chunks(sorted(self._left_out[producer], key=str)):
                     selection = Selection(self._types, event_ids=ids, only_published=False)
                     rows = history.page(other, selection, after=history.BEGINNING, limit=len(ids))
                     self._take(producer, rows, self._applied(rows, session))
@@ -281,7 +262,7 @@ class _Reading:
             with self._live.reading() as own:
                 return self._applied(rows, own)
         states: dict[UUID, str] = {}
-        for ids in _chunks([row.event_id for row in rows]):
+        for ids in chunks([row.event_id for row in rows]):
             statement = select(inbox.c.event_id, inbox.c.state).where(
                 inbox.c.consumer == self._group, inbox.c.event_id.in_(ids)
             )
@@ -301,87 +282,16 @@ def _as_of_one_moment(session: Session) -> None:
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
-def _differences(
-    live: Session,
-    scratch: Session,
-    projection: Projection,
-    *,
-    change: bool = False,
-    report: Report = lambda step, done, total: None,
+def _compare(
+    live: Session, scratch: Session, projection: Projection, *, change: bool, report: Report
 ) -> list[Difference]:
     """Where the live tables are not as the scratch ones; with `change` they are so afterwards."""
     found = []
     for table in projection.tables:
-        difference = Difference(table.name)
-        total, done = _count(live, table), 0
-        for rows in _pages(live, table):
-            _compare(live, scratch, table, rows, difference, change=change)
-            done += len(rows)
-            report(f"comparing {table.name}", done, total)
-        for rows in _pages(scratch, table):
-            _add_missing(live, table, rows, difference, change=change)
-        difference.rows = _count(scratch, table)
-        if change and _count(live, table) != difference.rows:
-            raise CannotRebuild(f"Nothing was changed: {table.name} did not come out with {difference.rows} rows.")
+        difference = find_difference(live, scratch, table, report=report, change=change)
+        if change:
+            report(f"replaced in {table.name}", difference.total, difference.total)
+            if count_rows(live, table) != difference.rows:
+                raise CannotRebuild(f"Nothing was changed: {table.name} did not come out with {difference.rows} rows.")
         found.append(difference)
     return found
-
-
-def _compare(
-    live: Session, scratch: Session, table: Table, rows: Sequence[dict[str, Any]], found: Difference, *, change: bool
-) -> None:
-    """Replace of these rows those that differ, and remove those that no event supports."""
-    key = _key(table)
-    right = {each[key.name]: each for each in _rows(scratch, table, [row[key.name] for row in rows])}
-    unfounded = [row[key.name] for row in rows if row[key.name] not in right]
-    different = [right[row[key.name]] for row in rows if row[key.name] in right and right[row[key.name]] != row]
-    found.unfounded += len(unfounded)
-    found.different += len(different)
-    if change and unfounded:
-        live.execute(table.delete().where(key.in_(unfounded)))
-    if change and different:
-        upsert(live, table, different, key=[key.name])
-
-
-def _add_missing(
-    live: Session, table: Table, rows: Sequence[dict[str, Any]], found: Difference, *, change: bool
-) -> None:
-    key = _key(table)
-    present = set(live.execute(select(key).where(key.in_([row[key.name] for row in rows]))).scalars())
-    missing = [row for row in rows if row[key.name] not in present]
-    found.missing += len(missing)
-    if change and missing:
-        live.execute(table.insert(), missing)
-
-
-def _pages(session: Session, table: Table) -> Iterator[list[dict[str, Any]]]:
-    """All rows, by pages in the order of the key, as values that compare alike whatever the database."""
-    key, last = _key(table), None
-    while True:
-        statement = select(table).order_by(key).limit(CHUNK)
-        if last is not None:
-            statement = statement.where(key > last)
-        rows = [dict(row) for row in session.execute(statement).mappings()]
-        if not rows:
-            return
-        last = rows[-1][key.name]
-        yield rows
-
-
-def _rows(session: Session, table: Table, keys: Sequence[Any]) -> Iterator[dict[str, Any]]:
-    for row in session.execute(select(table).where(_key(table).in_(keys))).mappings():
-        yield dict(row)
-
-
-def _key(table: Table) -> Column[Any]:
-    [key] = table.primary_key
-    return key
-
-
-def _count(session: Session, table: Table) -> int:
-    return session.execute(select(func.count()).select_from(table)).scalar_one()
-
-
-def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for begin in range(0, len(items), CHUNK):
-        yield items[begin : begin + CHUNK]

@@ -86,7 +86,7 @@ class TestRebuild:
         before = house.contents("plans.courses")
 
         def interrupt(step: str, done: int, total: int) -> None:
-            if step.startswith("comparing"):  # rows have been replaced in the transaction by then
+            if step.startswith("replaced"):  # in the transaction, that is
                 raise Interrupted
 
         with pytest.raises(Interrupted):
@@ -349,7 +349,7 @@ settings = Settings()
 databases = {each: Database.open(settings, each) for each in (service, *projection.producers)}
 
 def hang(step, done, total):
-    if step.startswith("comparing"):
+    if step.startswith("replaced"):
         print("there", flush=True)
         sys.stdin.read()
 

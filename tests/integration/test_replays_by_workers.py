@@ -21,7 +21,7 @@ from tests.support import engines
 from tests.support.ledger import effects, emit, noted
 from tests.support.waiting import wait_until
 
-EVENTS = 3000
+EVENTS = 1500
 
 
 @pytest.fixture(params=["embedded", "real"])
