@@ -18,10 +18,10 @@ from shared.messaging.broker import Broker, BrokerAway
 from shared.messaging.embedded import EmbeddedBroker
 from shared.messaging.greenlets import Backoff, Stop
 from shared.messaging.hosting import EventService, Hosting
+from shared.messaging.queue_watch import watch
 from shared.messaging.rabbitmq import RabbitBroker, channel_to
 from shared.messaging.reactions import Reactions
 from shared.messaging.topology import EventLog, Topology
-from shared.messaging.unroutable import watch
 from shared.messaging.wake import signal_path
 from shared.settings import Settings
 from shared.telemetry.logs import get_logger
@@ -71,7 +71,7 @@ def run_workers(settings: Settings, services: Sequence[type[EventService]], *, g
     if any(database.is_sqlite for database in hosting.databases.values()):
         eventlet.spawn_n(_wake_by_pipe, hosting)
     if settings.amqp_url is not None and settings.worker_http_port is not None:  # else nobody asks for metrics
-        eventlet.spawn_n(watch, settings.amqp_url, hosting.topology, stopping)
+        eventlet.spawn_n(watch, settings.amqp_url, hosting.topology, names, stopping)
     log.info("worker_started", services=names)
     eventlet.spawn_n(_stop, runner, stopping)
     runner.wait()

@@ -7,12 +7,8 @@ from dataclasses import dataclass, field
 from amqp import Channel
 
 from shared.messaging.broker import BrokerAway
-from shared.messaging.greenlets import Backoff, Stop
-from shared.messaging.rabbitmq import ANSWER_TIMEOUT_S, channel_to
+from shared.messaging.rabbitmq import ANSWER_TIMEOUT_S
 from shared.messaging.topology import Topology, waiting_in
-from shared.telemetry.metrics import UNROUTABLE
-
-WATCH_S = 15.0  # below twice the heartbeat, so that looking keeps the connection
 
 
 @dataclass(frozen=True)
@@ -58,17 +54,3 @@ def reroute(channel: Channel, topology: Topology) -> Rerouted:
         else:
             back[event_type] += 1
     return Rerouted(taken, dict(back))
-
-
-def watch(url: str, topology: Topology, stopping: Stop) -> None:
-    """Keep the gauge of unroutable events up to date until stopped; it stands still while the broker is away."""
-    backoff = Backoff(stopping)
-    while not stopping.asked():
-        try:
-            with channel_to(url) as channel:
-                while not stopping.asked():
-                    UNROUTABLE.set(waiting_in(channel, topology.unroutable))
-                    backoff.reset()
-                    stopping.pause(WATCH_S)
-        except BrokerAway:  # the relay and the consumers say so in the log
-            backoff.pause()

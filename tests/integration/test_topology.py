@@ -14,11 +14,14 @@ from uuid import UUID
 import pytest
 import requests
 from amqp import Channel
+from prometheus_client import REGISTRY
 
 from shared.events.plans import PlanApproved, PlanSubmitted
 from shared.messaging import process
 from shared.messaging.broker import BrokerAway
+from shared.messaging.greenlets import Stop
 from shared.messaging.message import Message
+from shared.messaging.queue_watch import watch
 from shared.messaging.rabbitmq import RabbitBroker, channel_to
 from shared.messaging.topology import ALL, Binding, EventLog, Topology, TopologyMissing, bind, waiting_in
 from shared.messaging.unroutable import reroute
@@ -248,6 +251,23 @@ class TestWorkerProcesses:
 
         with worker_process("tests.support.ledger", tmp_path, amqp_url, SIGNPOST_WORKER_HTTP_PORT=str(port)):
             wait_until(counted, timeout_s=60, what="the gauge")
+
+
+class TestQueueWatch:
+    def test_tells_how_much_waits_for_each_group_and_for_nobody(self, vhost: str, applied: Topology) -> None:
+        publish(vhost, applied, *[PlanApproved.event_type] * 3, "district.bus.moved.v1")
+
+        watch(vhost, applied, [GROUP], OneLook())
+
+        assert REGISTRY.get_sample_value("signpost_queue_length", {"consumer": GROUP}) == 3
+        assert REGISTRY.get_sample_value("signpost_unroutable_events") == 1
+
+
+class OneLook(Stop):
+    """Asked to stop as soon as something pauses."""
+
+    def pause(self, seconds: float) -> None:
+        self.ask()
 
 
 class TestUnroutable:
