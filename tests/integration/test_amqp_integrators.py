@@ -16,7 +16,7 @@ from shared.events.roster import ContactChanged, GuardianshipRevoked
 from shared.messaging.broker import BrokerAway
 from shared.messaging.integrator_queue import IntegratorQueue
 from shared.messaging.rabbitmq import channel_to
-from shared.messaging.topology import ALL
+from shared.messaging.topology import ALL, waiting_in
 from shared.problems import NotFound
 from shared.sealing import Sealer, Unsealable
 from tests.support import engines
@@ -111,6 +111,19 @@ class TestPermissions:
         ids = broker.publish(*approvals(3))
 
         assert taken(curious, 3) == ids
+
+    def test_let_it_empty_its_own_and_see_the_length_of_others(
+        self, broker: Broker, curious: rules.Credentials
+    ) -> None:
+        """RabbitMQ asks for no more for it; docs/decisions/0012 says so."""
+        broker.publish(*approvals(2))
+
+        with channel_to(curious.url) as channel:
+            emptied = channel.queue_purge(curious.queue)
+            length = waiting_in(channel, broker.topology.queue("gateway"))
+
+        assert emptied == 2
+        assert length == broker.held(broker.topology.queue("gateway"))
 
     @pytest.mark.parametrize("act", ["consume a service's queue", "publish to everybody", "purge the stream"])
     def test_of_a_reader_of_the_stream_are_no_wider(self, warehouse: rules.Credentials, act: str) -> None:
