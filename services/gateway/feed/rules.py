@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.gateway.journeys.rules import Fact, Viewer, may_see
 from shared.events.envelope import CONTENT_TYPE, SPEC_VERSION
-from shared.events.patterns import EVERYTHING, matches, patterns_in
+from shared.events.patterns import EVERYTHING, matches, patterns_in, reaches
 from shared.problems import NotFound, Problem
 
 _CATALOG = "catalog.*"
@@ -160,7 +160,7 @@ class Reader:
 
     def shown(self, event: Logged, insight: Insight) -> bytes | None:
         """The event as this reader may see it; None if not at all."""
-        if not (matches(event.type, self.wanted) and matches(event.type, self.granted)):
+        if not (matches(event.type, self.wanted) and self._is_granted(event.type)):
             return None
         match self.kind:
             case "operator":
@@ -169,6 +169,11 @@ class Reader:
                 return event.whole
             case "person":
                 return self._shown_to_person(event, insight)
+
+    def _is_granted(self, event_type: str) -> bool:
+        if self.kind == "integrator":  # to a stranger some types are shown only where they are named
+            return any(reaches(pattern, event_type) for pattern in self.granted)
+        return matches(event_type, self.granted)
 
     def _shown_to_person(self, event: Logged, insight: Insight) -> bytes | None:
         if event.student_id is None:

@@ -23,6 +23,7 @@ from tests.unit.gateway.feeding import (
     STRANGER,
     STUDENT,
     approved,
+    enrolled,
     everything,
     everything_about_the_student,
     family,
@@ -166,6 +167,21 @@ class TestWhoIsShownWhat:
         assert sorted((row.student_id, row.person_id, row.role, row.resource) for row in disclosed) == sorted(
             (student, integrator, "integrator", "events") for student in (STUDENT, SISTER, STUDENT, SISTER)
         )
+
+    @asynchronous
+    async def test_integrators_see_guardians_links_and_court_orders_only_where_a_scope_names_them(
+        self, tmp_path: Path
+    ) -> None:
+        async with gateway(tmp_path) as world:
+            tell(world, enrolled(STUDENT), guardian(MOTHER, STUDENT))
+
+            for scope, seen in (
+                ("events:*", ["roster.student.enrolled"]),
+                ("events:roster.*", ["roster.student.enrolled"]),
+                ("events:roster.guardianship.*", ["roster.guardianship.granted"]),
+            ):
+                found = await everything(world, signed(world, "integrator", STRANGER, scope=scope))
+                assert types(found) == seen
 
     @asynchronous
     async def test_the_feed_does_not_exist_for_an_integrator_without_scopes(self, tmp_path: Path) -> None:
