@@ -15,11 +15,10 @@ def main() -> int:
     if quick:
         return failed
     try:
-        system.main()
+        return system.main() or failed
     except Exception:
         traceback.print_exc()
-        failed = 1
-    return failed
+        return 1
 
 
 if __name__ == "__main__":

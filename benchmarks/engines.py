@@ -49,12 +49,3 @@ def all_engines() -> list[Engine]:
         Engine("embedded (SQLite, in-process broker)"),
         Engine("RabbitMQ and PostgreSQL", rabbit, postgres, missing),
     ]
-
-
-def available_engines() -> list[Engine]:
-    """Those that can be measured here; says so where one cannot."""
-    engines = all_engines()
-    for engine in engines:
-        if engine.missing:
-            print(f"NOT MEASURED on {engine.name}: {engine.missing}\n")
-    return [engine for engine in engines if not engine.missing]

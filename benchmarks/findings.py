@@ -6,7 +6,7 @@ import platform
 import statistics
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,6 +79,17 @@ def facts() -> dict[str, Any]:
         "PostgreSQL": _answer("psql", "--version").removeprefix("psql (PostgreSQL) "),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
     }
+
+
+def machine_lines(machine: Mapping[str, Any]) -> list[str]:
+    """The facts as a page tells them."""
+    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+    load = " ".join(f"{each:.2f}" for each in machine["load_at_start"])
+    return [
+        f"{machine['at']}: {machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']},",
+        f"load at start {load}.",
+        f"RabbitMQ {machine['RabbitMQ']}, PostgreSQL {machine['PostgreSQL']}, Python {machine['python']}, {packages}.",
+    ]
 
 
 def _answer(*command: str) -> str:

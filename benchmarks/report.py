@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.event import BYTES, WRITERS
-from benchmarks.findings import Findings, spread
+from benchmarks.findings import Findings, machine_lines, spread
 from benchmarks.peers import PEERS
 
 OWN, EMBEDDED, BARE_EMBEDDED = "Signpost", "Signpost embedded", "bare SQLite loop"
@@ -35,7 +35,7 @@ def _page(found: Findings, size: Any) -> str:
             f"ratios are of one round. Events of {BYTES} bytes; {size.live:,} live, {size.backlog:,} from a backlog.",
             "[How, and what the figures mean](../README.md).",
             "",
-            *_machine(found),
+            *machine_lines(found.machine),
             "",
             "## Beside others",
             "",
@@ -61,17 +61,6 @@ def _page(found: Findings, size: Any) -> str:
             *_missing(found),
         ]
     )
-
-
-def _machine(found: Findings) -> list[str]:
-    machine = found.machine
-    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
-    load = " ".join(f"{each:.2f}" for each in machine["load_at_start"])
-    return [
-        f"{machine['at']}: {machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']},",
-        f"load at start {load}.",
-        f"RabbitMQ {machine['RabbitMQ']}, PostgreSQL {machine['PostgreSQL']}, Python {machine['python']}, {packages}.",
-    ]
 
 
 def _beside(found: Findings) -> list[str]:

@@ -1,205 +1,146 @@
-"""The whole system: plan changes per second to their last effect, and the time from commit to SMTP."""
+"""
+The whole system: plan changes per second to their last effect, the time from commit to SMTP, and what each costs.
 
+    python -m benchmarks.system
+
+Writes benchmarks/results/system.md and system.json.
+"""
+
+import json
+import signal
 import statistics
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 from uuid import UUID
 
-import requests
+import psutil
 from sqlalchemy import func, select
 
-from benchmarks.engines import Engine, available_engines
+from benchmarks.engines import Engine, all_engines
+from benchmarks.findings import Findings, facts, machine_lines, spread
+from benchmarks.plan_changes import CLIENTS, Client, Roster, change, changeable
 from services.composition import SERVICES
 from services.notifications.notices.tables import messages, notices
-from services.plans.plans.tables import plan_revisions, plans
+from services.plans.plans.tables import plan_revisions
 from services.sample_district import load_sample_district
-from shared.auth.tables import relationships
-from shared.auth.tokens import issue_token
 from shared.testing.databases import postgres_urls
 from shared.testing.deployment import Deployment, wait_until
 
+RESULTS = Path(__file__).parent / "results"
 STUDENTS = 300
-CLIENTS = 8
 CHANGES = 400
 ROUNDS = 3
-PACED_PER_S = 50
+PACED_PER_S = (20, 50)
 PACED_S = 8
-WRITTEN_STUDENTS = 80
-COURSE = "ENG-250"
+# As in production, what writes to families has a process of its own; embedded all is one process.
+WORKERS = [["plans", "mentorship", "roster", "catalog", "gateway"], ["notifications"]]
+
+ANSWERED, EFFECTED, UNDISTURBED = (
+    "changes answered /s",
+    "changes to their last effect /s",
+    "answered, workers halted /s",
+)
 
 
-@dataclass(frozen=True)
-class Round:
-    """One measured round."""
-
-    answered_per_s: float
-    effected_per_s: float
-    p50_ms: float
-    p99_ms: float
-    late: int
-
-
-def main() -> None:
-    print(f"System: {STUDENTS} students, {CHANGES} plan changes by {CLIENTS} clients through the gateway,")
-    print(f"then {PACED_PER_S} changes/s for {PACED_S} s. Median of {ROUNDS} rounds (lowest to highest).\n")
-    for engine in available_engines():
+def main() -> int:
+    """Measure and write the results; 0, or 1 if an engine could not be measured."""
+    findings = Findings(facts())
+    engines = all_engines()
+    findings.missing.update({engine.name: engine.missing for engine in engines if engine.missing})
+    for engine in engines:
+        if engine.missing:
+            continue
         with _deployed(engine) as (deployment, roster):
-            rounds = [_round(deployment, roster) for _ in range(ROUNDS)]
-        print(f"{engine.name}")
-        print(f"  changes answered            {_spread([each.answered_per_s for each in rounds])} /s")
-        print(f"  changes to the last effect  {_spread([each.effected_per_s for each in rounds])} /s")
-        print(f"  commit to SMTP, p50         {_spread([each.p50_ms for each in rounds])} ms")
-        print(f"  commit to SMTP, p99         {_spread([each.p99_ms for each in rounds])} ms")
-        print(
-            f"  paced changes sent late     {sum(each.late for each in rounds)} of {PACED_PER_S * PACED_S * ROUNDS}\n"
-        )
+            client = Client(deployment, roster)
+            students = changeable(client, roster)
+            for number in range(1, ROUNDS + 1):
+                print(f"system, {engine.name}, round {number} of {ROUNDS}", flush=True)
+                _round(partial(findings.add, engine.name), deployment, client, students)
+    page = _page(findings)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / "system.md").write_text(page)
+    (RESULTS / "system.json").write_text(json.dumps(asdict(findings), indent=2) + "\n")
+    print(f"\n{page}")
+    return 1 if findings.missing else 0
 
 
 @contextmanager
-def _deployed(engine: Engine) -> Iterator[tuple[Deployment, "Roster"]]:
+def _deployed(engine: Engine) -> Iterator[tuple[Deployment, Roster]]:
     with ExitStack() as stack:
         home = Path(stack.enter_context(TemporaryDirectory(prefix="signpost-bench-")))
         database_url = stack.enter_context(postgres_urls(engine.postgres, list(SERVICES))) if engine.postgres else None
         amqp_url = stack.enter_context(engine.vhost()) if engine.rabbit else None
         deployment = stack.enter_context(Deployment(home, amqp_url=amqp_url, database_url=database_url))
-        deployment.start()
+        deployment.start(workers=WORKERS if engine.rabbit else [[]])
         load_sample_district(deployment.settings, students=STUDENTS, say=lambda text: None)
         yield deployment, Roster.of(deployment)
 
 
-@dataclass
-class Roster:
-    """Whose plans are changed, by whom, and the version each is at."""
-
-    students: list[UUID]
-    counselor_of: dict[UUID, UUID]
-    versions: dict[UUID, int]
-    has_course: dict[UUID, bool]
-
-    @classmethod
-    def of(cls, deployment: Deployment) -> "Roster":
-        with deployment.database("plans") as database, database.reading() as session:
-            held = select(relationships.c.student_id, relationships.c.person_id).where(
-                relationships.c.kind == "counselor_of"
-            )
-            counselors = dict(session.execute(held).all())
-            rows = session.execute(select(plans.c.student_id, plans.c.version, plans.c.courses)).all()
-        chosen = [row for row in rows if row.student_id in counselors]
-        return cls(
-            [row.student_id for row in chosen],
-            counselors,
-            {row.student_id: row.version for row in chosen},
-            {row.student_id: any(course[0] == COURSE for course in row.courses) for row in chosen},
-        )
-
-
-class Client:
-    """Changes plans through the gateway, one request at a time per student."""
-
-    def __init__(self, deployment: Deployment, roster: Roster) -> None:
-        self._deployment = deployment
-        self._roster = roster
-        self._local = threading.local()
-        self._tokens = {
-            counselor: issue_token(deployment.settings, role="counselor", person_id=counselor)
-            for counselor in set(roster.counselor_of.values())
-        }
-
-    def toggle(self, student: UUID) -> str:
-        """Add or drop one elective; the journey's id."""
-        roster = self._roster
-        if roster.has_course[student]:
-            change: dict[str, Any] = {"action": "drop", "code": COURSE}
-        else:
-            change = {"action": "add", "code": COURSE, "grade": 12, "term": "S2"}
-        answer = self._session.post(
-            f"{self._deployment.gateway_url}/v1/students/{student}/plan/changes",
-            json={"changes": [change]},
-            headers={
-                "Authorization": f"Bearer {self._tokens[roster.counselor_of[student]]}",
-                "If-Match": f'"{roster.versions[student]}"',
-            },
-            timeout=30,
-        )
-        if answer.status_code != 200:
-            raise RuntimeError(f"{answer.status_code} {answer.text}")
-        roster.versions[student] = int(answer.headers["ETag"].strip('"'))
-        roster.has_course[student] = not roster.has_course[student]
-        return answer.headers["Correlation-Id"]
-
-    @property
-    def _session(self) -> requests.Session:
-        if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
-        session: requests.Session = self._local.session
-        return session
-
-
-def _round(deployment: Deployment, roster: Roster) -> Round:
-    client = Client(deployment, roster)
-    students = _changeable(client, roster)
-    started = time.perf_counter()
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        shares = [students[index::CLIENTS] for index in range(CLIENTS)]
-        list(clients.map(lambda share: _run(client, share, CHANGES // CLIENTS), shares))
-    answered = time.perf_counter()
+def _round(add: Callable[[str, float], None], deployment: Deployment, client: Client, students: Sequence[UUID]) -> None:
     _settle(deployment)
-    effected = time.perf_counter()
-    latencies_ms, late = _paced(deployment, client, students)
-    return Round(
-        CHANGES / (answered - started),
-        CHANGES / (effected - started),
-        statistics.median(latencies_ms),
-        statistics.quantiles(latencies_ms, n=100)[98],
-        late,
-    )
+    used, begun = _cpu_s(deployment), time.perf_counter()
+    change(client, students, CHANGES)
+    add(ANSWERED, CHANGES / (time.perf_counter() - begun))
+    _settle(deployment)
+    add(EFFECTED, CHANGES / (time.perf_counter() - begun))
+    for name, seconds in _cpu_s(deployment).items():
+        add(f"CPU ms per change, {name}", (seconds - used[name]) / CHANGES * 1000)
+    with _workers_halted(deployment):
+        begun = time.perf_counter()
+        change(client, students, CHANGES // 2)
+        add(UNDISTURBED, CHANGES // 2 / (time.perf_counter() - begun))
+    for per_s in PACED_PER_S:
+        latencies_ms, late = _paced(deployment, client, students, per_s)
+        add(f"commit to SMTP at {per_s}/s, p50 ms", statistics.median(latencies_ms))
+        add(f"commit to SMTP at {per_s}/s, p99 ms", statistics.quantiles(latencies_ms, n=100)[98])
+        add(f"changes sent over 20 ms late at {per_s}/s", late)
 
 
-def _changeable(client: Client, roster: Roster) -> list[UUID]:
-    """Students whose plan takes the elective: nobody who took it years ago, nobody with a full grade 12."""
-    able = []
-    for student in roster.students:
-        try:
-            client.toggle(student)
-        except RuntimeError:
-            continue
-        able.append(student)
-        if len(able) == WRITTEN_STUDENTS:
-            return able
-    raise RuntimeError(f"only {len(able)} plans take {COURSE}")
+def _cpu_s(deployment: Deployment) -> dict[str, float]:
+    """Processor seconds used so far: by the APIs and gateway, by all workers, by the mailbox."""
+    used: dict[str, float] = {}
+    for name in deployment.names:
+        times = psutil.Process(deployment.process_id(name)).cpu_times()
+        kind = name.partition("-")[0]
+        used[kind] = used.get(kind, 0.0) + times.user + times.system
+    return used
 
 
-def _run(client: Client, students: Sequence[UUID], count: int) -> None:
-    for index in range(count):
-        client.toggle(students[index % len(students)])
+@contextmanager
+def _workers_halted(deployment: Deployment) -> Iterator[None]:
+    """Consumers so slow that they stand still; what is written meanwhile waits for them."""
+    workers = [deployment.process_id(name) for name in deployment.names if name.startswith("worker")]
+    for each in workers:
+        psutil.Process(each).send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for each in workers:
+            psutil.Process(each).send_signal(signal.SIGCONT)
 
 
-def _paced(deployment: Deployment, client: Client, students: Sequence[UUID]) -> tuple[list[float], int]:
+def _paced(deployment: Deployment, client: Client, students: Sequence[UUID], per_s: int) -> tuple[list[float], int]:
     """Commit-to-SMTP times in milliseconds at a steady pace, and how many changes were sent over 20 ms late."""
     _settle(deployment)
-    journeys: list[str] = []
-    late = 0
-    begun = time.perf_counter()
+    late, begun = 0, time.perf_counter()
     with ThreadPoolExecutor(CLIENTS) as clients:
         pending = []
-        for index in range(PACED_PER_S * PACED_S):
-            due = begun + index / PACED_PER_S
-            pause = due - time.perf_counter()
+        for index in range(per_s * PACED_S):
+            pause = begun + index / per_s - time.perf_counter()
             if pause > 0:
                 time.sleep(pause)
             late += pause < -0.02
             pending.append(clients.submit(client.toggle, students[index % len(students)]))
-        journeys = [each.result() for each in pending]
+        journeys = {each.result() for each in pending}
     _settle(deployment)
-    return _latencies_ms(deployment, set(journeys)), late
+    return _latencies_ms(deployment, journeys), late
 
 
 def _latencies_ms(deployment: Deployment, journeys: set[str]) -> list[float]:
@@ -225,12 +166,30 @@ def _settle(deployment: Deployment) -> None:
         seen.append((told, open_messages))
         return len(seen) >= 3 and open_messages == 0 and len(set(seen[-3:])) == 1
 
-    wait_until(quiet, timeout_s=120, what="all notices handed over")
+    wait_until(quiet, timeout_s=180, what="all notices handed over")
 
 
-def _spread(values: Sequence[float]) -> str:
-    return f"{statistics.median(values):8.1f} ({min(values):.1f}-{max(values):.1f})"
+def _page(findings: Findings) -> str:
+    lines = [
+        "# The whole system, measured",
+        "",
+        f"Written by `make bench`. Medians of {ROUNDS} rounds, lowest and highest in brackets. {STUDENTS} students;",
+        f"{CHANGES} plan changes through the gateway by {CLIENTS} clients, each change one to three messages; then a",
+        f"steady pace for {PACED_S} s. One process for all APIs, the gateway and, embedded, the mailbox; clients,",
+        "servers and all processes share the machine. Halted workers are stopped by a signal while changes go on:",
+        "how much a consumer that stands still slows the API down.",
+        "",
+        *machine_lines(findings.machine),
+        "",
+    ]
+    for engine, figures in findings.values.items():
+        lines += [f"## {engine}", "", "| figure | measured |", "| --- | --- |"]
+        lines += [f"| {figure} | {spread(values, 1)} |" for figure, values in figures.items()]
+        halted = findings.ratios(engine, UNDISTURBED, engine, ANSWERED)
+        lines += [f"| answered with workers halted, over answered with workers at work | {spread(halted, 2)} |", ""]
+    lines += [f"Not measured: {what}: {why}" for what, why in findings.missing.items()]
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
