@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import psycopg
 
 from shared.messaging.broker import BrokerAway
-from shared.messaging.rabbitmq import channel_to
+from shared.messaging.rabbitmq.client import channel_to
 
 
 @dataclass(frozen=True)

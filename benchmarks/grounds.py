@@ -19,8 +19,8 @@ from benchmarks.event import payload
 from benchmarks.peers.shape import TABLES
 from benchmarks.pipeline import SERVICES, count_effects, groups, prepare
 from shared.database.database import Database
-from shared.messaging.rabbitmq import channel_to
-from shared.messaging.topology import Topology
+from shared.messaging.rabbitmq.client import channel_to
+from shared.messaging.rabbitmq.topology import Topology
 from shared.settings import Settings
 from shared.testing.databases import embedded_settings, postgres_urls
 from shared.testing.deployment import wait_until

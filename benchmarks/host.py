@@ -6,9 +6,9 @@ Hosts services of the benchmark as a worker process does.
 
 import sys
 
-import shared.messaging.patched  # noqa: F401  (before anything that opens a socket)
+import shared.messaging.worker.patched  # noqa: F401  (before anything that opens a socket)
 from benchmarks.pipeline import SERVICES, groups
-from shared.messaging.process import run_workers
+from shared.messaging.worker.process import run_workers
 from shared.settings import Settings
 from shared.telemetry.logs import configure_logs
 

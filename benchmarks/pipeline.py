@@ -17,9 +17,9 @@ from shared.database.migrations import service_metadata
 from shared.database.schema import upsert
 from shared.database.unit_of_work import Cause, UnitOfWork
 from shared.events.plans import PlanRevised
-from shared.messaging.hosting import EventService, reaction
 from shared.messaging.reactions import Reactions, Received
 from shared.messaging.tables import outbox
+from shared.messaging.worker.hosting import EventService, reaction
 from shared.settings import Settings
 
 # Projections upsert, and the rows of a batch are then written together; a reaction may also write by itself.

@@ -10,7 +10,7 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from aiohttp.web import Application
 
-    from shared.messaging.hosting import EventService
+    from shared.messaging.worker.hosting import EventService
 
 SERVICES = ("roster", "catalog", "plans", "mentorship", "notifications", "gateway")
 BEHIND_GATEWAY = SERVICES[:-1]

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from services.composition import SERVICES
 from shared.database.database import Database
 from shared.database.unit_of_work import UnitOfWork
-from shared.messaging import dead_letters
+from shared.messaging.operations import dead_letters
 from shared.messaging.tables import inbox
 from shared.problems import Problem
 from shared.settings import Settings

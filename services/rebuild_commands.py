@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 from services.composition import SERVICES, worker_class
 from services.reach import OutOfReach, reach
 from shared.database.database import Database, DatabaseAway
-from shared.messaging.projections import Projection
-from shared.messaging.rebuild import CannotRebuild, Outcome
-from shared.messaging.rebuild import rebuild as rebuild_projection
+from shared.messaging.operations.projections import Projection
+from shared.messaging.operations.rebuild import CannotRebuild, Outcome
+from shared.messaging.operations.rebuild import rebuild as rebuild_projection
 from shared.settings import Settings
 
 NEXT_LIST = "`signpost rebuild --list` shows all."

@@ -22,10 +22,10 @@ from shared.database.database import Database, DatabaseAway
 from shared.events.contract import PRODUCERS, contracts, producer_of
 from shared.events.patterns import is_pattern, matches
 from shared.events.upcasting import older_versions
-from shared.messaging import history, replays
 from shared.messaging.consumer import APPLIED
-from shared.messaging.history import Selection
-from shared.messaging.replays import Wanted
+from shared.messaging.operations import history, replays
+from shared.messaging.operations.history import Selection
+from shared.messaging.operations.replays import Wanted
 from shared.messaging.tables import inbox
 from shared.problems import NotFound, Problem
 from shared.settings import Settings

@@ -12,9 +12,9 @@ from services.composition import consumer_groups
 from services.gateway.integrators import handlers as integrators
 from services.gateway.integrators import tables
 from shared.database.database import Database, DatabaseAway
-from shared.messaging.administration import AdministrationFailed, AdministrationMissing, administration
 from shared.messaging.broker import BrokerAway
-from shared.messaging.topology import Binding, EventLog, Topology, TopologyMissing
+from shared.messaging.rabbitmq.administration import AdministrationFailed, AdministrationMissing, administration
+from shared.messaging.rabbitmq.topology import Binding, EventLog, Topology, TopologyMissing
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def check() -> None:
 @app.command()
 def reroute() -> None:
     """Put events that no service took before them again, once a release that knows them is installed."""
-    from shared.messaging.unroutable import reroute as put_again
+    from shared.messaging.rabbitmq.unroutable import reroute as put_again
 
     with _broker(Settings()) as (topology, channel):
         rerouted = put_again(channel, topology)
@@ -106,7 +106,7 @@ def _integrators(settings: Settings) -> Iterator[Database | None]:
 @contextmanager
 def _broker(settings: Settings) -> "Iterator[tuple[Topology, Channel]]":
     """The deployment's topology and a channel to declare it on; faults end the command in one line."""
-    from shared.messaging.rabbitmq import channel_to
+    from shared.messaging.rabbitmq.client import channel_to
 
     if settings.amqp_url is None:
         _fail("There is no broker to talk to: set SIGNPOST_AMQP_URL. Embedded, queues are not needed.")

@@ -1,12 +1,12 @@
 """`python -m services.worker_process SERVICE...`: the worker of one or several services, in an eventlet process."""
 
-import shared.messaging.patched  # isort: skip  # noqa: F401  (before anything that opens a socket)
+import shared.messaging.worker.patched  # isort: skip  # noqa: F401  (before anything that opens a socket)
 
 import sys
 
 from services.composition import SERVICES, consumer_groups, worker_class
-from shared.messaging.process import GroupsMissing, run_workers
-from shared.messaging.topology import TopologyMissing
+from shared.messaging.rabbitmq.topology import TopologyMissing
+from shared.messaging.worker.process import GroupsMissing, run_workers
 from shared.settings import Settings
 from shared.telemetry.logs import configure_logs
 from shared.telemetry.traces import configure_traces

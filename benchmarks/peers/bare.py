@@ -20,7 +20,7 @@ import psycopg
 from benchmarks.commands import Times, by_threads, obey
 from benchmarks.event import payload
 from benchmarks.peers.shape import QUEUE, WRITE_EFFECT, WRITE_STATE, amqp_url, database_url, run
-from shared.messaging.rabbitmq import _has_more, connect
+from shared.messaging.rabbitmq.client import _has_more, connect
 
 TAKE = "SELECT position, event_id, body FROM waiting WHERE position > %s ORDER BY position LIMIT 500"
 BATCH = 200

@@ -1,6 +1,6 @@
 """The catalog's worker: it publishes what the catalog says, and reacts to nothing but who may see whom."""
 
-from shared.messaging.hosting import EventService
+from shared.messaging.worker.hosting import EventService
 
 
 class CatalogService(EventService):

@@ -8,8 +8,8 @@ from services.gateway.webhooks import consumers as webhooks
 from services.gateway.webhooks.deliveries import forget_old
 from services.gateway.webhooks.sending import DeliverDue
 from shared.events.contract import contracts
-from shared.messaging.hosting import EventService, every, reaction
-from shared.messaging.periodic import Periodic
+from shared.messaging.worker.hosting import EventService, every, reaction
+from shared.messaging.worker.periodic import Periodic
 
 _deliver = DeliverDue()
 

@@ -2,7 +2,7 @@
 
 from services.mentorship.matches import consumers, tables
 from shared.events import plans, roster
-from shared.messaging.projections import projection
+from shared.messaging.operations.projections import projection
 from shared.messaging.reactions import reaction
 
 STUDENTS = projection(

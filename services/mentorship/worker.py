@@ -4,7 +4,7 @@ from services.mentorship import projections
 from services.mentorship.matches import consumers as matches
 from services.mentorship.settings import MentorshipSettings
 from shared.events import plans, roster
-from shared.messaging.hosting import EventService, reaction
+from shared.messaging.worker.hosting import EventService, reaction
 
 
 class MentorshipService(EventService):

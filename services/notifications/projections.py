@@ -2,7 +2,7 @@
 
 from services.notifications.people import consumers, tables
 from shared.events import roster
-from shared.messaging.projections import projection
+from shared.messaging.operations.projections import projection
 from shared.messaging.reactions import reaction
 
 STUDENTS = projection(

@@ -8,7 +8,7 @@ from shared.settings import Settings
 
 
 class Ticking(Protocol):
-    """As shared.messaging.hosting.Tick, which only a worker imports: it brings eventlet along."""
+    """As shared.messaging.worker.hosting.Tick, which only a worker imports: it brings eventlet along."""
 
     @property
     def database(self) -> Database: ...

@@ -6,7 +6,7 @@ from services.notifications.people import consumers as people
 from services.notifications.rules import consumers as rules
 from services.notifications.tasks import consumers as tasks
 from shared.events import mentorship, plans, roster
-from shared.messaging.hosting import EventService, every, reaction
+from shared.messaging.worker.hosting import EventService, every, reaction
 
 
 class NotificationsService(EventService):

@@ -7,7 +7,7 @@ from services.plans.students import consumers as people
 from services.plans.students.tables import students
 from shared.events import catalog as catalog_events
 from shared.events import roster
-from shared.messaging.projections import projection
+from shared.messaging.operations.projections import projection
 from shared.messaging.reactions import reaction
 
 STUDENTS = projection(

@@ -7,7 +7,7 @@ from services.plans.settings import PlansSettings
 from services.plans.students import consumers as students
 from shared.events import catalog as catalog_events
 from shared.events import roster
-from shared.messaging.hosting import EventService, every, reaction
+from shared.messaging.worker.hosting import EventService, every, reaction
 
 
 class PlansService(EventService):

@@ -2,7 +2,7 @@
 
 from services.roster.guardianships.ticks import keep_orders_in_force
 from services.roster.settings import RosterSettings
-from shared.messaging.hosting import EventService, every
+from shared.messaging.worker.hosting import EventService, every
 
 
 class RosterService(EventService):

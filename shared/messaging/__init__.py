@@ -1,4 +1,9 @@
-"""Deliver at least once, apply once: outbox, relay, broker, consumer, inbox, dead letters."""
+"""
+Deliver at least once, apply once: outbox, relay, broker, consumer, inbox.
+
+Here is what each event goes through, whatever carries it; `rabbitmq/` is the broker of a district, `worker/` the
+process that hosts relay and consumer, `operations/` what people on duty do with events.
+"""
 
 import warnings
 

@@ -14,7 +14,7 @@ from shared.settings import Settings
 from shared.testing.databases import embedded_settings
 
 if TYPE_CHECKING:
-    from shared.messaging.hosting import EventService
+    from shared.messaging.worker.hosting import EventService
 
 
 class Embedded:
@@ -51,7 +51,7 @@ class Embedded:
 
     def drain(self, *, periodic: bool = True) -> int:
         """Relay, apply, retry what is due and do periodic work until all is quiet; how much was done."""
-        from shared.messaging.hosting import Tick
+        from shared.messaging.worker.hosting import Tick
 
         total = 0
         while True:

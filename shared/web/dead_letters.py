@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, model_validator
 
 from shared.database.database import Database
-from shared.messaging.dead_letters import (
+from shared.messaging.operations.dead_letters import (
     PORTION,
     DeadLetter,
     classes_of,

@@ -1,7 +1,7 @@
 """Gauges that only the database knows, read when somebody looks."""
 
 from shared.database.database import Database, DatabaseAway
-from shared.messaging.dead_letters import count_unapplied
+from shared.messaging.operations.dead_letters import count_unapplied
 from shared.messaging.relay import outbox_backlog
 from shared.telemetry.metrics import DEAD_LETTERS, OUTBOX_LAG_S, OUTBOX_PENDING, PARKED
 

@@ -10,9 +10,9 @@ from pydantic import AwareDatetime, BaseModel, Field, field_validator, model_val
 from shared.database.database import Database
 from shared.events.contract import contracts, producer_of
 from shared.events.patterns import is_pattern, matches
-from shared.messaging import replays
-from shared.messaging.history import Selection
-from shared.messaging.replays import ReplayRefused, Wanted
+from shared.messaging.operations import replays
+from shared.messaging.operations.history import Selection
+from shared.messaging.operations.replays import ReplayRefused, Wanted
 from shared.problems import NotFound
 from shared.web.calls import Call, Reply
 from shared.web.routes import Route, Routes, staff

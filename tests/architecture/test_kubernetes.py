@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from services.composition import SERVICES, consumer_groups
-from shared.messaging.topology import Topology
+from shared.messaging.rabbitmq.topology import Topology
 from shared.settings import Settings
 from tests.support.deployment import KUBERNETES, REPOSITORY, manifests
 

@@ -18,10 +18,10 @@ from shared.events.personal import RECORD, PersonalId
 from shared.events.plans import PlanApproved
 from shared.events.upcasting import NoWay, Payload, older_versions, upcast, upcasters, upcasts
 from shared.messaging.consumer import Consumer
-from shared.messaging.dead_letters import list_dead_letters
 from shared.messaging.message import Message, Unreadable
+from shared.messaging.operations.dead_letters import list_dead_letters
+from shared.messaging.rabbitmq.topology import Topology
 from shared.messaging.reactions import Received, combine, reaction
-from shared.messaging.topology import Topology
 from shared.testing import sqlite_database
 
 V1, V2, V3 = (f"plans.plan.approved.v{major}" for major in (1, 2, 3))

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from shared.messaging.dead_letters import list_dead_letters, replay
+from shared.messaging.operations.dead_letters import list_dead_letters, replay
 from tests.faults.conftest import Faults, Piping
 from tests.support.pipeline import CURED, KILLER_SUBJECT, POISON_SUBJECT, numbered
 from tests.support.running_pipeline import Pipeline

@@ -24,7 +24,7 @@ from shared.database.migrations import migrate
 from shared.events.envelope import Envelope
 from shared.events.plans import PlanSubmitted
 from shared.messaging.message import Message
-from shared.messaging.rabbitmq import RabbitBroker
+from shared.messaging.rabbitmq.client import RabbitBroker
 from shared.testing.databases import postgres_urls
 from tests.faults.conftest import Faults
 from tests.support.counting import Counts

@@ -18,8 +18,8 @@ from shared.events import roster
 from shared.events.contract import Event
 from shared.events.envelope import Envelope
 from shared.messaging.consumer import Consumer
-from shared.messaging.dead_letters import list_dead_letters
 from shared.messaging.message import Message
+from shared.messaging.operations.dead_letters import list_dead_letters
 from shared.testing import FakeClock
 from shared.testing.embedded import Embedded
 

@@ -14,9 +14,9 @@ from shared.events.contract import Event
 from shared.events.export import example_of
 from shared.events.roster import ContactChanged, GuardianshipRevoked
 from shared.messaging.broker import BrokerAway
-from shared.messaging.integrator_queue import IntegratorQueue
-from shared.messaging.rabbitmq import channel_to
-from shared.messaging.topology import ALL, waiting_in
+from shared.messaging.rabbitmq.client import channel_to
+from shared.messaging.rabbitmq.integrator_queue import IntegratorQueue
+from shared.messaging.rabbitmq.topology import ALL, waiting_in
 from shared.problems import NotFound
 from shared.sealing import Sealer, Unsealable
 from tests.support import engines

@@ -13,8 +13,8 @@ from sqlalchemy import select
 from shared.clock import SystemClock
 from shared.events.plans import PlanApproved
 from shared.messaging.consumer import Consumer
-from shared.messaging.dead_letters import DeadLetter, list_dead_letters, replay
 from shared.messaging.message import Message
+from shared.messaging.operations.dead_letters import DeadLetter, list_dead_letters, replay
 from shared.messaging.reactions import NotYetKnown, Received, combine
 from shared.messaging.relay import as_message
 from shared.messaging.tables import inbox, outbox

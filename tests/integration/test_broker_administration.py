@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from shared.messaging.administration import (
+from shared.messaging.broker import BrokerAway
+from shared.messaging.rabbitmq.administration import (
     Administration,
     AdministrationFailed,
     AdministrationMissing,
@@ -16,9 +17,8 @@ from shared.messaging.administration import (
     RabbitmqCtl,
     administration,
 )
-from shared.messaging.broker import BrokerAway
-from shared.messaging.rabbitmq import channel_to
-from shared.messaging.topology import Binding, Topology
+from shared.messaging.rabbitmq.client import channel_to
+from shared.messaging.rabbitmq.topology import Binding, Topology
 from shared.testing.databases import embedded_settings
 from tests.conftest import leave_out
 from tests.support import engines

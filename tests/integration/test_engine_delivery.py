@@ -14,16 +14,16 @@ from shared.clock import SystemClock
 from shared.database.database import Database, DatabaseAway
 from shared.database.unit_of_work import UnitOfWork
 from shared.events.plans import PlanApproved
-from shared.messaging import rabbitmq
 from shared.messaging.broker import BrokerAway
-from shared.messaging.dead_letters import list_dead_letters
 from shared.messaging.embedded import EmbeddedBroker
 from shared.messaging.message import Message
-from shared.messaging.rabbitmq import RabbitBroker, RabbitSource, channel_to
+from shared.messaging.operations.dead_letters import list_dead_letters
+from shared.messaging.rabbitmq import client
+from shared.messaging.rabbitmq.client import RabbitBroker, RabbitSource, channel_to
+from shared.messaging.rabbitmq.topology import DELIVERY_LIMIT
 from shared.messaging.reactions import NotYetKnown, Received
 from shared.messaging.relay import Relay, outbox_backlog, turn_for
 from shared.messaging.tables import inbox, outbox
-from shared.messaging.topology import DELIVERY_LIMIT
 from shared.testing.databases import embedded_settings, postgres_urls
 from tests.support import engines
 from tests.support.ledger import approved, count, emit
@@ -236,7 +236,7 @@ class TestRabbitMQ:
         emit(real.ledger, 1)
         real.settle(recorded=1)
         ids = emit(real.ledger, 20)
-        monkeypatch.setattr(rabbitmq, "ANSWER_TIMEOUT_S", 0.5)
+        monkeypatch.setattr(client, "ANSWER_TIMEOUT_S", 0.5)
         real.proxy.fault = "lose_answers"
 
         with pytest.raises(BrokerAway, match="confirms missing"):
@@ -255,8 +255,8 @@ class TestRabbitMQ:
     def test_gives_up_on_a_broker_that_does_not_answer(
         self, real: RabbitStage, monkeypatch: pytest.MonkeyPatch, fault: str
     ) -> None:
-        monkeypatch.setattr(rabbitmq, "ANSWER_TIMEOUT_S", 0.3)
-        monkeypatch.setattr(rabbitmq, "CONNECT_TIMEOUT_S", 0.3)
+        monkeypatch.setattr(client, "ANSWER_TIMEOUT_S", 0.3)
+        monkeypatch.setattr(client, "CONNECT_TIMEOUT_S", 0.3)
         real.proxy.fault = fault  # type: ignore[assignment]
         emit(real.ledger, 1)
 
@@ -309,7 +309,7 @@ class TestRabbitMQ:
         assert real.noted() == []
 
     def test_keeps_an_idle_connection(self, real: RabbitStage, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(rabbitmq, "HEARTBEAT_S", 1)
+        monkeypatch.setattr(client, "HEARTBEAT_S", 1)
         pause = threading.Event()
         emit(real.ledger, 1)
         real.relay.drain()
@@ -327,7 +327,7 @@ class TestRabbitMQ:
         assert broker._connection is connection
 
     def test_notices_a_broker_that_fell_silent(self, real: RabbitStage, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(rabbitmq, "HEARTBEAT_S", 1)
+        monkeypatch.setattr(client, "HEARTBEAT_S", 1)
         source = RabbitSource(real.proxy.before(real.url), queue=real.topology.queue("mirror"), batch=10)
 
         def fall_silent() -> None:
@@ -339,7 +339,7 @@ class TestRabbitMQ:
     def test_keeps_the_connection_of_a_batch_that_waits(
         self, real: RabbitStage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(rabbitmq, "HEARTBEAT_S", 1)
+        monkeypatch.setattr(client, "HEARTBEAT_S", 1)
         pause = threading.Event()
         emit(real.ledger, 5)
         real.relay.drain()
@@ -407,8 +407,8 @@ class TestRelay:
 
 class TestRetention:
     def test_removes_what_has_served_its_time(self, stage: Stage) -> None:
-        from shared.messaging.periodic import Tick
-        from shared.messaging.retention import remove_old
+        from shared.messaging.operations.retention import remove_old
+        from shared.messaging.worker.periodic import Tick
 
         emit(stage.ledger, 5)
         stage.settle(recorded=5)

@@ -20,11 +20,11 @@ import pytest
 import requests
 
 from shared.database.database import Database
-from shared.messaging.process import GroupsMissing, run_workers
-from shared.messaging.rabbitmq import channel_to
+from shared.messaging.rabbitmq.client import channel_to
+from shared.messaging.rabbitmq.topology import Topology
 from shared.messaging.relay import outbox_backlog
-from shared.messaging.topology import Topology
 from shared.messaging.wake import Waker
+from shared.messaging.worker.process import GroupsMissing, run_workers
 from shared.settings import Settings
 from shared.testing.databases import embedded_settings, postgres_urls
 from shared.testing.deployment import free_port

@@ -21,8 +21,8 @@ from shared.database.database import Database
 from shared.database.migrations import migrate
 from shared.events.envelope import Envelope
 from shared.events.patterns import EVERYTHING
-from shared.messaging.periodic import Tick
 from shared.messaging.reactions import Received
+from shared.messaging.worker.periodic import Tick
 from shared.settings import Settings
 from shared.testing.databases import embedded_settings, postgres_urls
 from tests.support.waiting import wait_until

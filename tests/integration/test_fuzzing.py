@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from services.composition import SERVICES
-from shared.messaging.dead_letters import list_dead_letters
+from shared.messaging.operations.dead_letters import list_dead_letters
 from shared.testing.databases import postgres_urls
 from tests.architecture.test_routes import ROUTES as DECLARED
 from tests.integration.test_authorization import STUDENT_IDS, addresses_in, is_open, known_addresses, known_students

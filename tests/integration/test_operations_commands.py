@@ -14,7 +14,7 @@ from services import replay_commands
 from services.cli import app
 from services.composition import SERVICES, consumer_groups
 from shared.clock import SystemClock
-from shared.messaging.replays import Replayer
+from shared.messaging.operations.replays import Replayer
 from shared.messaging.tables import dead_letter_actions, inbox, replays
 from shared.testing.databases import embedded_settings
 from tests.support.canaries import Canaries

@@ -16,12 +16,12 @@ from sqlalchemy import select, update
 from services.composition import SERVICES
 from services.mentorship.matches.tables import matches
 from services.plans.catalog.tables import catalog_revision
-from shared.messaging.dead_letters import list_dead_letters
-from shared.messaging.periodic import Tick
-from shared.messaging.rebuild import CannotRebuild
+from shared.messaging.operations.dead_letters import list_dead_letters
+from shared.messaging.operations.rebuild import CannotRebuild
+from shared.messaging.operations.retention import remove_old
 from shared.messaging.relay import as_message
-from shared.messaging.retention import remove_old
 from shared.messaging.tables import inbox, kept_events, outbox, outbox_losses
+from shared.messaging.worker.periodic import Tick
 from shared.testing import FakeClock
 from shared.testing.databases import embedded_settings, postgres_urls
 from tests.support.deployment import REPOSITORY
@@ -340,7 +340,7 @@ class TestAnyHistory:
 _KILLED = """
 import sys
 from shared.database.database import Database
-from shared.messaging.rebuild import rebuild
+from shared.messaging.operations.rebuild import rebuild
 from shared.settings import Settings
 from tests.support.facts import INBOX_DAYS, PROJECTIONS
 

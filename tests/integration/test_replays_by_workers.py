@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 
 from shared.clock import SystemClock
 from shared.events.plans import PlanApproved
-from shared.messaging import replays
-from shared.messaging.history import Selection
-from shared.messaging.replays import Wanted
+from shared.messaging.operations import replays
+from shared.messaging.operations.history import Selection
+from shared.messaging.operations.replays import Wanted
 from shared.messaging.tables import inbox
 from shared.testing.databases import embedded_settings, postgres_urls
 from tests.integration.test_engine_workers import Workers, workers_on

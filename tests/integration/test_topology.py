@@ -17,14 +17,14 @@ from amqp import Channel
 from prometheus_client import REGISTRY
 
 from shared.events.plans import PlanApproved, PlanSubmitted
-from shared.messaging import process
 from shared.messaging.broker import BrokerAway
-from shared.messaging.greenlets import Stop
 from shared.messaging.message import Message
-from shared.messaging.queue_watch import watch
-from shared.messaging.rabbitmq import RabbitBroker, channel_to
-from shared.messaging.topology import ALL, Binding, EventLog, Topology, TopologyMissing, bind, waiting_in
-from shared.messaging.unroutable import reroute
+from shared.messaging.rabbitmq.client import RabbitBroker, channel_to
+from shared.messaging.rabbitmq.queue_watch import watch
+from shared.messaging.rabbitmq.topology import ALL, Binding, EventLog, Topology, TopologyMissing, bind, waiting_in
+from shared.messaging.rabbitmq.unroutable import reroute
+from shared.messaging.worker import process
+from shared.messaging.worker.greenlets import Stop
 from shared.testing.databases import embedded_settings, postgres_urls
 from shared.testing.deployment import free_port
 from tests.support import engines

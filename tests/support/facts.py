@@ -16,8 +16,8 @@ from shared.database.database import Database
 from shared.events import catalog, plans, roster
 from shared.events.contract import Event, producer_of
 from shared.identifiers import SIGNPOST_NAMESPACE
-from shared.messaging.projections import Projection
-from shared.messaging.rebuild import Outcome, rebuild
+from shared.messaging.operations.projections import Projection
+from shared.messaging.operations.rebuild import Outcome, rebuild
 from shared.settings import Settings
 from shared.testing.embedded import Embedded
 

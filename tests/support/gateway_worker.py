@@ -5,7 +5,7 @@ The gateway's worker as ever, but that what a killed one had in hand is taken up
 """
 
 if __name__ == "__main__":
-    import shared.messaging.patched  # noqa: F401  (before anything that opens a socket)
+    import shared.messaging.worker.patched  # noqa: F401  (before anything that opens a socket)
 
 from services import worker_process
 from services.gateway.webhooks import sending

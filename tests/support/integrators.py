@@ -19,9 +19,9 @@ from shared.auth.access import Principal
 from shared.database.database import Database
 from shared.events.contract import Event
 from shared.events.plans import PlanApproved, PlanSubmitted
-from shared.messaging.rabbitmq import RabbitBroker, channel_to
+from shared.messaging.rabbitmq.client import RabbitBroker, channel_to
+from shared.messaging.rabbitmq.topology import EventLog, Topology, waiting_in
 from shared.messaging.relay import Relay, turn_for
-from shared.messaging.topology import EventLog, Topology, waiting_in
 from shared.testing.databases import embedded_settings, sqlite_database
 from tests.support import engines
 from tests.support.ledger import prepare

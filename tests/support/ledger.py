@@ -7,7 +7,7 @@ Two tiny services for tests of the engine: `ledger` writes and notes approvals, 
 import sys
 
 if __name__ == "__main__":
-    import shared.messaging.patched  # noqa: F401  (before anything that opens a socket)
+    import shared.messaging.worker.patched  # noqa: F401  (before anything that opens a socket)
 
 from collections.abc import Sequence
 from uuid import UUID, uuid4
@@ -18,10 +18,10 @@ from shared.database.database import Database, create_service_engine
 from shared.database.migrations import service_metadata
 from shared.database.unit_of_work import UnitOfWork
 from shared.events.plans import PlanApproved
-from shared.messaging.hosting import EventService, Tick, every, reaction
-from shared.messaging.process import run_workers
 from shared.messaging.reactions import Reactions, Received
 from shared.messaging.wake import Waker, waker_for
+from shared.messaging.worker.hosting import EventService, Tick, every, reaction
+from shared.messaging.worker.process import run_workers
 from shared.settings import Settings
 from shared.telemetry.logs import configure_logs
 

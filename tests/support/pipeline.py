@@ -15,7 +15,7 @@ SIGNPOST_TEST_STRIKES and SIGNPOST_TEST_WITHOUT make a worker die at a bad momen
 import sys
 
 if __name__ == "__main__" and sys.argv[1:] != ["api"]:
-    import shared.messaging.patched  # noqa: F401  (before anything that opens a socket)
+    import shared.messaging.worker.patched  # noqa: F401  (before anything that opens a socket)
 
 import os
 import signal
@@ -33,10 +33,10 @@ from shared.database.schema import insert as insert_or
 from shared.database.unit_of_work import UnitOfWork
 from shared.events.contract import Event
 from shared.events.plans import PlanApproved, PlanSubmitted
-from shared.messaging import topology
-from shared.messaging.hosting import EventService, reaction
-from shared.messaging.process import run_workers
+from shared.messaging.rabbitmq import topology
 from shared.messaging.reactions import Reactions, Received
+from shared.messaging.worker.hosting import EventService, reaction
+from shared.messaging.worker.process import run_workers
 from shared.settings import Settings
 from shared.telemetry.logs import configure_logs
 from shared.web.calls import Call, Reply

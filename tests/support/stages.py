@@ -14,11 +14,11 @@ from shared.messaging.broker import Broker, BrokerAway
 from shared.messaging.consumer import Consumer
 from shared.messaging.embedded import EmbeddedBroker
 from shared.messaging.message import Message
-from shared.messaging.rabbitmq import RabbitBroker, RabbitSource, channel_to
+from shared.messaging.rabbitmq.client import RabbitBroker, RabbitSource, channel_to
+from shared.messaging.rabbitmq.topology import Topology
 from shared.messaging.reactions import Reactions, Received, combine, reaction
 from shared.messaging.relay import Relay, turn_for
 from shared.messaging.tables import inbox
-from shared.messaging.topology import Topology
 from shared.settings import Settings
 from tests.support.chaos import Chaos
 from tests.support.ledger import count, note_approval, noted, prepare

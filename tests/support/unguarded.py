@@ -16,15 +16,15 @@ from typing import Any, Literal, get_args
 from sqlalchemy import Row, select
 
 from shared.events.contract import Event
-from shared.messaging import extensions
 from shared.messaging.consumer import Consumer
-from shared.messaging.greenlets import Stop
-from shared.messaging.hosting import EventService
 from shared.messaging.message import Message
-from shared.messaging.rabbitmq import RabbitBroker, RabbitSource
+from shared.messaging.rabbitmq.client import RabbitBroker, RabbitSource
 from shared.messaging.reactions import Received
 from shared.messaging.relay import DatabaseTurn, Relay, as_message
 from shared.messaging.tables import outbox
+from shared.messaging.worker import extensions
+from shared.messaging.worker.greenlets import Stop
+from shared.messaging.worker.hosting import EventService
 from shared.settings import Settings
 
 Strike = Literal["event in hand", "committed, not acknowledged", "batch not sent yet", "confirmed, not marked"]

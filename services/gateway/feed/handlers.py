@@ -13,7 +13,7 @@ from services.gateway.feed import tables
 from services.gateway.feed.rules import Head, Insight, Logged, Place, Reader
 from shared.auth.access import Principal
 from shared.database.database import Database
-from shared.messaging.periodic import Tick
+from shared.messaging.worker.periodic import Tick
 from shared.problems import InvalidInput
 from shared.web.pagination import cursor_of, position_of
 

@@ -15,9 +15,9 @@ from services.gateway.settings import GatewaySettings
 from shared.auth.access import Principal
 from shared.database.database import Database, DatabaseAway
 from shared.identifiers import stable_id
-from shared.messaging.administration import AdministrationFailed, AdministrationMissing
 from shared.messaging.broker import BrokerAway
-from shared.messaging.topology import TopologyMissing
+from shared.messaging.rabbitmq.administration import AdministrationFailed, AdministrationMissing
+from shared.messaging.rabbitmq.topology import TopologyMissing
 from shared.problems import NotFound, Problem
 from shared.telemetry.logs import configure_logs
 

@@ -17,16 +17,16 @@ from shared.database.database import Database
 from shared.database.unit_of_work import UnitOfWork
 from shared.events.contract import contracts
 from shared.identifiers import stable_id
-from shared.messaging.administration import (
+from shared.messaging.broker import BrokerAway
+from shared.messaging.rabbitmq.administration import (
     Administration,
     AdministrationFailed,
     administration,
     virtual_host_of,
 )
-from shared.messaging.broker import BrokerAway
-from shared.messaging.integrator_queue import IntegratorQueue
-from shared.messaging.rabbitmq import channel_to
-from shared.messaging.topology import Binding, Topology, TopologyMissing, is_there
+from shared.messaging.rabbitmq.client import channel_to
+from shared.messaging.rabbitmq.integrator_queue import IntegratorQueue
+from shared.messaging.rabbitmq.topology import Binding, Topology, TopologyMissing, is_there
 from shared.problems import Conflict, NotFound
 from shared.settings import Settings
 

@@ -22,7 +22,7 @@ from shared.database.unit_of_work import UnitOfWork
 from shared.events.contract import Event, contracts, producer_of
 from shared.events.envelope import Envelope
 from shared.events.notifications import TaskDone, TaskOpened
-from shared.messaging.periodic import Tick
+from shared.messaging.worker.periodic import Tick
 from shared.problems import NotFound
 
 MAX_STEPS = 2_000

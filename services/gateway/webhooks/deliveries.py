@@ -15,7 +15,7 @@ from shared.database.schema import insert_new, upsert
 from shared.database.unit_of_work import UnitOfWork
 from shared.events.contract import contracts
 from shared.events.envelope import Envelope
-from shared.messaging.periodic import Tick
+from shared.messaging.worker.periodic import Tick
 from shared.problems import Conflict, NotFound
 
 _SUBSCRIBED = "webhook_endpoints"

@@ -16,7 +16,7 @@ from services.gateway.webhooks.signing import SecretUnreadable, Vault, signed_he
 from services.gateway.webhooks.transport import Transport
 from shared.clock import Clock
 from shared.database.database import Database
-from shared.messaging.periodic import Tick
+from shared.messaging.worker.periodic import Tick
 from shared.settings import Settings
 from shared.telemetry.logs import get_logger
 from shared.telemetry.traces import span

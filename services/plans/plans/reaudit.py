@@ -19,7 +19,7 @@ from shared.database.unit_of_work import Cause, UnitOfWork
 from shared.telemetry.logs import get_logger
 
 if TYPE_CHECKING:  # the module behind it is for worker processes alone
-    from shared.messaging.hosting import Tick
+    from shared.messaging.worker.hosting import Tick
 
 log = get_logger(__name__)
 FlipCause = Literal["catalog", "requirements"]

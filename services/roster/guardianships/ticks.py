@@ -3,7 +3,7 @@
 from zoneinfo import ZoneInfo
 
 from services.roster.guardianships.court_orders import bring_due_orders_into_force
-from shared.messaging.hosting import Tick
+from shared.messaging.worker.hosting import Tick
 
 
 def keep_orders_in_force(tick: Tick) -> int:

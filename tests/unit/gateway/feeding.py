@@ -18,8 +18,8 @@ from shared.database.database import Database
 from shared.events import catalog, mentorship, notifications, plans, roster
 from shared.events.contract import Event
 from shared.events.envelope import Envelope
-from shared.messaging.periodic import Tick
 from shared.messaging.reactions import Received
+from shared.messaging.worker.periodic import Tick
 from shared.settings import Settings
 from tests.unit.gateway.world import World
 

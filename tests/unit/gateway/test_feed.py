@@ -12,7 +12,7 @@ from services.gateway.journeys.tables import event_log
 from shared.auth.tables import disclosure_log
 from shared.events import roster
 from shared.events.patterns import is_pattern, matches, patterns_in
-from shared.messaging.periodic import Tick
+from shared.messaging.worker.periodic import Tick
 from shared.testing import FakeClock, sqlite_database
 from shared.testing.databases import embedded_settings
 from tests.unit.gateway.feeding import (

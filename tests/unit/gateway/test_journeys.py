@@ -20,8 +20,8 @@ from shared.database.database import Database
 from shared.events import notifications, plans, roster
 from shared.events.contract import Event, contracts
 from shared.events.envelope import Envelope
-from shared.messaging.periodic import Tick
 from shared.messaging.reactions import Received
+from shared.messaging.worker.periodic import Tick
 from shared.testing import FakeClock, sqlite_database
 from tests.unit.gateway.world import World, asynchronous, gateway, problem
 

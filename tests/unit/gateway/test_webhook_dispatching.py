@@ -17,7 +17,7 @@ from services.gateway.webhooks.rules import Attempt
 from services.gateway.webhooks.sending import LEASE_S
 from services.gateway.webhooks.settling import Result, settle
 from services.gateway.webhooks.tables import attempts, deliveries, secrets
-from shared.messaging.periodic import Tick
+from shared.messaging.worker.periodic import Tick
 from tests.support.receivers import Answer, Receiver, receiver
 from tests.unit.gateway.webhooks import OWNER, Hooks, hooks_in
 

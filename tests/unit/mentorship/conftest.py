@@ -16,8 +16,8 @@ from shared.events.contract import Event
 from shared.events.envelope import Envelope
 from shared.events.plans import GoalSet
 from shared.events.roster import CaseloadAssigned, StudentEnrolled, StudentWithdrawn
-from shared.messaging.dead_letters import DeadLetter, list_dead_letters
 from shared.messaging.message import Message
+from shared.messaging.operations.dead_letters import DeadLetter, list_dead_letters
 from shared.messaging.tables import outbox
 from shared.sealing import Sealer
 from shared.settings import Settings

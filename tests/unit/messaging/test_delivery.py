@@ -14,7 +14,8 @@ from shared.database.schema import upsert
 from shared.database.unit_of_work import UnitOfWork
 from shared.events.plans import PlanApproved, PlanSubmitted
 from shared.messaging.consumer import Consumer
-from shared.messaging.dead_letters import (
+from shared.messaging.message import Message
+from shared.messaging.operations.dead_letters import (
     ReasonMissing,
     classes_of,
     discard,
@@ -24,7 +25,6 @@ from shared.messaging.dead_letters import (
     replay_class,
     show_dead_letter,
 )
-from shared.messaging.message import Message
 from shared.messaging.reactions import NotYetKnown, Received, combine, reaction
 from shared.messaging.relay import Relay, as_message, outbox_backlog, turn_for
 from shared.messaging.tables import dead_letter_actions, inbox, outbox

@@ -10,8 +10,8 @@ from amqp.method_framing import frame_writer
 from amqp.serialization import dumps
 
 from shared.events.envelope import CONTENT_TYPE
-from shared.messaging.frames import Delivery, delivering, publish_frames, read_table
 from shared.messaging.message import Message
+from shared.messaging.rabbitmq.frames import Delivery, delivering, publish_frames, read_table
 
 FRAME_MAX = 4096
 ID = "0195f6a0-0000-7000-8000-000000000001"

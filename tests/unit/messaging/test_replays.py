@@ -10,15 +10,15 @@ from sqlalchemy import select, update
 
 from shared.database.database import Database
 from shared.events.plans import PlanApproved, PlanSubmitted
-from shared.messaging import replays
 from shared.messaging.broker import BrokerAway
 from shared.messaging.consumer import Consumer
 from shared.messaging.embedded import EmbeddedBroker
-from shared.messaging.history import Selection
 from shared.messaging.message import Message
+from shared.messaging.operations import replays
+from shared.messaging.operations.history import Selection
+from shared.messaging.operations.replays import Replayer, ReplayRefused, Wanted
 from shared.messaging.reactions import combine, reaction
 from shared.messaging.relay import Relay, turn_for
-from shared.messaging.replays import Replayer, ReplayRefused, Wanted
 from shared.messaging.tables import inbox, outbox
 from shared.problems import NotFound
 from shared.testing import FakeClock

@@ -18,7 +18,7 @@ from services.roster.guardianships.ticks import keep_orders_in_force
 from services.roster.imports.mirror import person_id_of
 from shared.auth.tables import relationships
 from shared.events.roster import FULL_GUARDIAN_RIGHTS
-from shared.messaging.hosting import Tick
+from shared.messaging.worker.hosting import Tick
 from shared.problems import NotFound
 from tests.unit.roster.conftest import Package, Roster
 

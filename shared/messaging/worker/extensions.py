@@ -18,15 +18,15 @@ from shared.database.database import Database, DatabaseAway
 from shared.messaging.broker import Broker, BrokerAway
 from shared.messaging.consumer import Consumer
 from shared.messaging.embedded import EmbeddedBroker
-from shared.messaging.greenlets import Backoff, Stop, Wake
 from shared.messaging.message import Message
-from shared.messaging.periodic import Periodic, Tick
-from shared.messaging.rabbitmq import RabbitSource
+from shared.messaging.operations.replays import Replayer
+from shared.messaging.operations.retention import RETENTION
+from shared.messaging.rabbitmq.client import RabbitSource
+from shared.messaging.rabbitmq.topology import Topology
 from shared.messaging.relay import Relay, turn_for
-from shared.messaging.replays import Replayer
-from shared.messaging.retention import RETENTION
-from shared.messaging.topology import Topology
 from shared.messaging.wake import NotifyWaker, channel_of
+from shared.messaging.worker.greenlets import Backoff, Stop, Wake
+from shared.messaging.worker.periodic import Periodic, Tick
 from shared.settings import Settings
 from shared.telemetry.logs import fault, get_logger
 

@@ -10,8 +10,8 @@ from urllib.parse import quote, urlsplit
 import requests
 from kombu import Connection
 
-from shared.messaging.rabbitmq import channel_to
-from shared.messaging.topology import Binding
+from shared.messaging.rabbitmq.client import channel_to
+from shared.messaging.rabbitmq.topology import Binding
 from shared.settings import Settings
 
 TIMEOUT_S = 30.0

@@ -13,8 +13,8 @@ from amqp.exceptions import AMQPError, NotFound
 from kombu import Connection
 
 from shared.messaging.broker import BrokerAway
-from shared.messaging.frames import Delivery, delivering, publish_frames
 from shared.messaging.message import Message
+from shared.messaging.rabbitmq.frames import Delivery, delivering, publish_frames
 from shared.telemetry.logs import get_logger
 
 AMQP_PORT = 5672

@@ -6,7 +6,7 @@ from typing import Any
 
 from amqp import Channel
 
-from shared.messaging.topology import DELIVERY_LIMIT, Binding, bind, declare, explained, is_there
+from shared.messaging.rabbitmq.topology import DELIVERY_LIMIT, Binding, bind, declare, explained, is_there
 from shared.settings import Settings
 
 

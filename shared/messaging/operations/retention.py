@@ -10,8 +10,8 @@ from shared.database.unit_of_work import UnitOfWork
 from shared.events.contract import contracts
 from shared.events.upcasting import older_versions
 from shared.messaging.consumer import APPLIED
-from shared.messaging.periodic import Periodic, Tick
 from shared.messaging.tables import inbox, kept_events, outbox
+from shared.messaging.worker.periodic import Periodic, Tick
 from shared.web.idempotency_table import idempotency_keys
 
 PORTION = 1000

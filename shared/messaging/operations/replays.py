@@ -17,10 +17,10 @@ from sqlalchemy.orm import Session
 
 from shared.database.database import Database
 from shared.database.unit_of_work import UnitOfWork
-from shared.messaging import history
 from shared.messaging.broker import Broker
-from shared.messaging.history import Selection
 from shared.messaging.message import AGAIN_HEADER, Message
+from shared.messaging.operations import history
+from shared.messaging.operations.history import Selection
 from shared.messaging.relay import as_message
 from shared.messaging.tables import replays
 from shared.problems import NotFound, Problem

@@ -16,13 +16,13 @@ from nameko.runners import ServiceRunner
 from shared.database.database import Database, DatabaseAway
 from shared.messaging.broker import Broker, BrokerAway
 from shared.messaging.embedded import EmbeddedBroker
-from shared.messaging.greenlets import Backoff, Stop
-from shared.messaging.hosting import EventService, Hosting
-from shared.messaging.queue_watch import watch
-from shared.messaging.rabbitmq import RabbitBroker, channel_to
+from shared.messaging.rabbitmq.client import RabbitBroker, channel_to
+from shared.messaging.rabbitmq.queue_watch import watch
+from shared.messaging.rabbitmq.topology import EventLog, Topology
 from shared.messaging.reactions import Reactions
-from shared.messaging.topology import EventLog, Topology
 from shared.messaging.wake import signal_path
+from shared.messaging.worker.greenlets import Backoff, Stop
+from shared.messaging.worker.hosting import EventService, Hosting
 from shared.settings import Settings
 from shared.telemetry.logs import get_logger
 from shared.telemetry.metrics import CONTENT_TYPE, render_metrics

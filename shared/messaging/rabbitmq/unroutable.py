@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from amqp import Channel
 
 from shared.messaging.broker import BrokerAway
-from shared.messaging.rabbitmq import ANSWER_TIMEOUT_S
-from shared.messaging.topology import Topology, waiting_in
+from shared.messaging.rabbitmq.client import ANSWER_TIMEOUT_S
+from shared.messaging.rabbitmq.topology import Topology, waiting_in
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from collections.abc import Collection
 from amqp import Channel
 
 from shared.messaging.broker import BrokerAway
-from shared.messaging.greenlets import Backoff, Stop
-from shared.messaging.rabbitmq import channel_to
-from shared.messaging.topology import Topology, waiting_in
+from shared.messaging.rabbitmq.client import channel_to
+from shared.messaging.rabbitmq.topology import Topology, waiting_in
+from shared.messaging.worker.greenlets import Backoff, Stop
 from shared.telemetry.metrics import QUEUE_LENGTH, UNROUTABLE
 
 WATCH_S = 15.0  # below twice the heartbeat, so that looking keeps the connection

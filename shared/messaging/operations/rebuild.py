@@ -21,11 +21,11 @@ from sqlalchemy.pool import StaticPool
 from shared.clock import Clock
 from shared.database.database import Database, DatabaseConflict
 from shared.database.unit_of_work import Cause, UnitOfWork
-from shared.messaging import history
 from shared.messaging.consumer import APPLIED
-from shared.messaging.differences import PAGE, Difference, Report, chunks, count_rows, find_difference
-from shared.messaging.history import Selection
-from shared.messaging.projections import Projection
+from shared.messaging.operations import history
+from shared.messaging.operations.differences import PAGE, Difference, Report, chunks, count_rows, find_difference
+from shared.messaging.operations.history import Selection
+from shared.messaging.operations.projections import Projection
 from shared.messaging.reactions import NotYetKnown
 from shared.messaging.relay import as_message
 from shared.messaging.tables import inbox

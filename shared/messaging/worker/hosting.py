@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 from shared.auth.projection import ACCESS_REACTIONS
 from shared.database.database import Database
 from shared.messaging.consumer import Consumer
-from shared.messaging.extensions import BatchConsumer, Hosting, PeriodicLoops, RelayLoop, event_batches
 from shared.messaging.message import Message
-from shared.messaging.periodic import Periodic, Tick, every
-from shared.messaging.projections import ACCESS, Projection
+from shared.messaging.operations.projections import ACCESS, Projection
 from shared.messaging.reactions import Reaction, Reactions, combine, reaction
+from shared.messaging.worker.extensions import BatchConsumer, Hosting, PeriodicLoops, RelayLoop, event_batches
+from shared.messaging.worker.periodic import Periodic, Tick, every
 from shared.settings import Settings
 
 __all__ = ["EventService", "Hosting", "Tick", "every", "reaction"]

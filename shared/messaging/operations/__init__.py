@@ -1,0 +1,1 @@
+"""What people on duty do with events: dead letters, replays, rebuilding projections, retention."""

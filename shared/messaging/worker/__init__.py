@@ -1,0 +1,1 @@
+"""What runs in a worker process under nameko and eventlet: loops, their lifecycle, the process itself."""
