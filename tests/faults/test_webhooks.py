@@ -219,7 +219,8 @@ class TestKilledWorker:
                 release.set()
                 there.behave = lambda _: FINE
                 worker.start()
-            wait_until(lambda: worker.delivered() == len(events), timeout_s=120, what="every delivery")
+                # One loss each: after a second the schedule waits for five minutes.
+                wait_until(lambda: worker.delivered() == len(events), timeout_s=120, what="every delivery")
 
             times = Counter(there.ids)
             assert set(times) == set(events), "an id that no event has"
