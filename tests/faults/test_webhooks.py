@@ -220,7 +220,7 @@ class TestKilledWorker:
                 there.behave = lambda _: FINE
                 worker.start()
                 # One loss each: after a second the schedule waits for five minutes.
-                wait_until(lambda: worker.delivered() == len(events), timeout_s=120, what="every delivery")
+                wait_until(lambda: worker.delivered() == len(events), timeout_s=120, what="every delivery")  # noqa: B023
 
             times = Counter(there.ids)
             assert set(times) == set(events), "an id that no event has"
