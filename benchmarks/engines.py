@@ -20,6 +20,7 @@ class Engine:
     name: str
     rabbit: str | None = None
     postgres: str | None = None
+    missing: str = ""  # why it cannot be measured here
 
     @contextmanager
     def vhost(self) -> Iterator[str]:
@@ -29,21 +30,31 @@ class Engine:
         try:
             permissions = ["set_permissions", "-p", name, "guest", ".*", ".*", ".*"]
             subprocess.run(["rabbitmqctl", "-q", *permissions], check=True, capture_output=True)
-            yield f"{self.rabbit}/{name}"
+            yield f"{str(self.rabbit).rstrip('/')}/{name}"
         finally:
             subprocess.run(["rabbitmqctl", "-q", "delete_vhost", name], check=False, capture_output=True)
 
 
-def available_engines() -> list[Engine]:
-    """Embedded first; says so where the other cannot be measured."""
+def all_engines() -> list[Engine]:
+    """Embedded first; the other tells why if it cannot be measured."""
     rabbit = os.environ.get("SIGNPOST_TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672")
     postgres = os.environ.get("SIGNPOST_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
-    engines = [Engine("embedded (SQLite, in-process broker)")]
+    missing = ""
     try:
         with channel_to(rabbit):
             psycopg.connect(postgres, connect_timeout=2).close()
     except (BrokerAway, psycopg.OperationalError) as error:
-        print(f"NOT MEASURED on RabbitMQ and PostgreSQL: {error}\n")
-    else:
-        engines.append(Engine("RabbitMQ and PostgreSQL", rabbit, postgres))
-    return engines
+        missing = str(error).strip()
+    return [
+        Engine("embedded (SQLite, in-process broker)"),
+        Engine("RabbitMQ and PostgreSQL", rabbit, postgres, missing),
+    ]
+
+
+def available_engines() -> list[Engine]:
+    """Those that can be measured here; says so where one cannot."""
+    engines = all_engines()
+    for engine in engines:
+        if engine.missing:
+            print(f"NOT MEASURED on {engine.name}: {engine.missing}\n")
+    return [engine for engine in engines if not engine.missing]

@@ -9,20 +9,21 @@ from uuid import UUID
 
 import typer
 
-from services import dead_letters_commands, events_commands
+from services import dead_letters_commands, events_commands, topology_commands
 from services.catalog.commands import catalog_app, import_catalog, import_requirements
-from services.composition import SERVICES, consumer_groups
+from services.composition import SERVICES
 from services.gateway.commands import webhooks_app
+from services.gateway.integrators import commands as integrators_commands
 from services.mentorship.commands import import_partners
 from services.plans.commands import import_plans
+from services.rebuild_commands import rebuild
+from services.replay_commands import replay, replays_app
 from services.roster.commands import import_app, roster_app
 from services.sample.commands import sample
 from shared.auth.keys import Keys
 from shared.auth.tokens import ROLES, issue_token
 from shared.database.database import DatabaseAway
 from shared.database.migrations import migrate as migrate_database
-from shared.messaging.broker import BrokerAway
-from shared.messaging.topology import Topology, TopologyMissing
 from shared.settings import Settings
 
 app = typer.Typer(
@@ -30,7 +31,6 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # they may hold personal data
     help="Individual Learning Plans that act. A newcomer types `signpost run`.",
 )
-topology_app = typer.Typer(no_args_is_help=True, help="The exchange and queues that events travel through.")
 keys_app = typer.Typer(no_args_is_help=True, help="The deployment's own secrets.")
 
 import_app.command("catalog")(import_catalog)
@@ -43,9 +43,13 @@ app.add_typer(catalog_app, name="catalog")
 app.add_typer(events_commands.app, name="events")
 app.add_typer(dead_letters_commands.app, name="dead-letters")
 app.add_typer(webhooks_app, name="webhooks")
-app.add_typer(topology_app, name="topology")
+app.add_typer(integrators_commands.app, name="integrators")
+app.add_typer(topology_commands.app, name="topology")
 app.add_typer(keys_app, name="keys")
 app.command("sample")(sample)
+app.command("replay")(replay)
+app.add_typer(replays_app, name="replays")
+app.command("rebuild")(rebuild)
 
 ServiceName = Annotated[str, typer.Argument(metavar="SERVICE", help=f"One of {', '.join(SERVICES)}")]
 
@@ -120,20 +124,6 @@ def token(
     typer.echo(issue_token(Settings(), role=role, person_id=person_id, lifetime_s=lifetime_s, scope=scope))
 
 
-@topology_app.command("apply")
-def topology_apply() -> None:
-    """Declare the exchange and all queues. Safe to repeat."""
-    _with_topology("apply")
-    typer.echo("The exchange and all queues are there.")
-
-
-@topology_app.command("check")
-def topology_check() -> None:
-    """Fail if something that events rely on is not there."""
-    _with_topology("check")
-    typer.echo("The exchange and all queues are there.")
-
-
 @keys_app.command("generate")
 def keys_generate(
     out: Annotated[Path, typer.Option("--out", dir_okay=False, help="File to make; never replaced")],
@@ -172,21 +162,6 @@ def health(url: str) -> None:
     except requests.RequestException as error:
         _fail(f"{url}: {type(error).__name__}")
     raise typer.Exit(0 if answer.status_code == 200 else 1)
-
-
-def _with_topology(action: str) -> None:
-    from shared.messaging.rabbitmq import channel_to
-
-    settings = Settings()
-    if settings.amqp_url is None:
-        _fail("There is no broker to talk to: set SIGNPOST_AMQP_URL. Embedded, queues are not needed.")
-        return
-    topology = Topology.of(settings.exchange, consumer_groups())
-    try:
-        with channel_to(settings.amqp_url) as channel:
-            getattr(topology, action)(channel)
-    except (BrokerAway, TopologyMissing) as error:
-        _fail(str(error))
 
 
 def _known(service: str) -> str:

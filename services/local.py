@@ -74,6 +74,8 @@ async def _run(settings: Settings, *, students: int) -> int:
     _say("Preparing the databases")
     for service in SERVICES:  # one after the other: Alembic keeps its present migration in a global
         await asyncio.to_thread(migrate, settings, service)
+    if not settings.is_embedded:
+        await asyncio.to_thread(_apply_topology)
     async with AsyncExitStack() as stack:
         mailbox_url = await stack.enter_async_context(_mailbox(settings))
         workers = await stack.enter_async_context(_workers(settings))
@@ -95,6 +97,14 @@ async def _run(settings: Settings, *, students: int) -> int:
         _say("Stopping")
     _say("Stopped")
     return 0
+
+
+def _apply_topology() -> None:
+    """In a process of its own, for it knows every worker, and this one must not load any."""
+    command = [sys.executable, "-W", "ignore", "-m", "services.cli", "topology", "apply"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise CannotStart(done.stderr.strip())
 
 
 async def _start(settings: Settings, gateway_url: str, *, students: int) -> Demonstration:

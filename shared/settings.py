@@ -1,9 +1,12 @@
 """What the environment may set, for every service. Names carry the prefix SIGNPOST_."""
 
+import json
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 S = TypeVar("S", bound="Settings")
@@ -24,8 +27,31 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         default=None, description="SQLAlchemy URL; `{service}` in it is replaced by the service's name"
     )
+    database_urls: str | None = Field(
+        default=None,
+        description="JSON object: SQLAlchemy URLs by service, before `database_url`; for commands that need several",
+    )
     amqp_url: str | None = Field(default=None, description="RabbitMQ address; unset means embedded")
     exchange: str = Field(default="signpost.events", description="Topic exchange all events go through")
+    amqp_public_url: str | None = Field(
+        default=None, description="RabbitMQ's address as integrators reach it; default: that of SIGNPOST_AMQP_URL"
+    )
+    rabbitmq_management_url: str | None = Field(
+        default=None, description="RabbitMQ's management API, to make integrators' users; default: rabbitmqctl"
+    )
+    event_stream: bool = Field(
+        default=False, description="Keep all events in a RabbitMQ stream too, which AMQP readers may read again"
+    )
+    event_stream_days: int = Field(default=30, ge=1, description="Days the stream keeps events")
+    event_stream_max_mb: int = Field(
+        default=5_000, ge=500, description="MiB of events the stream keeps at most; a segment of it has 500"
+    )
+    integrator_queue_days: int = Field(
+        default=14, ge=1, description="Days an AMQP integrator's queue keeps what is not fetched"
+    )
+    integrator_queue_max_mb: int = Field(
+        default=256, ge=1, description="MiB an AMQP integrator's queue holds; past that the oldest events are dropped"
+    )
     public_url: str = Field(default="http://127.0.0.1:8080", description="The gateway's address as people see it")
     time_zone: str = Field(default="America/Chicago", description="The district's IANA time zone")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -49,11 +75,23 @@ class Settings(BaseSettings):
     inbox_days: int = Field(default=90, ge=1, description="Days an applied event is recognised if it comes again")
     idempotency_days: int = Field(default=7, ge=1, description="Days an answer is kept for a repeated request")
 
+    @field_validator("database_urls")
+    @classmethod
+    def _is_object_of_addresses(cls, text: str | None) -> str | None:
+        if text:
+            try:
+                _by_service(text)
+            except ValueError:  # the addresses have passwords: say nothing of what it was
+                raise ValueError('a JSON object such as {"roster": "postgresql://..."}') from None
+        return text
+
     @property
     def is_embedded(self) -> bool:
         return self.amqp_url is None
 
     def database_url_for(self, service: str) -> str:
+        if self.database_urls and service in (urls := _by_service(self.database_urls)):
+            return urls[service]
         if self.database_url is None:
             return f"sqlite:///{self.home.resolve() / service}.sqlite3"
         return self.database_url.replace("{service}", service)
@@ -65,3 +103,12 @@ class Settings(BaseSettings):
     @property
     def keys_path(self) -> Path:
         return self.keys_file or self.home / "keys.json"
+
+
+@lru_cache(maxsize=8)
+def _by_service(text: str) -> Mapping[str, str]:
+    """Raises ValueError where the text is no JSON object of strings."""
+    urls = json.loads(text)
+    if not isinstance(urls, dict) or not all(isinstance(each, str) for each in urls.values()):
+        raise ValueError("no object of strings")
+    return urls

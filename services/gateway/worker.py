@@ -1,6 +1,7 @@
 """The gateway's worker: hears of everything, and writes it down for journeys."""
 
 from services.gateway.feed.handlers import give_positions
+from services.gateway.integrators import consumers as integrators
 from services.gateway.journeys import consumers, handlers
 from services.gateway.settings import GatewaySettings
 from services.gateway.webhooks import consumers as webhooks
@@ -21,6 +22,7 @@ class GatewayService(EventService):
 
     log_every_event = tuple(reaction(contract, consumers.on_any_event) for contract in contracts().values())
     queue_webhooks = tuple(reaction(contract, webhooks.on_any_event) for contract in contracts().values())
+    disclose_to_integrators = tuple(reaction(contract, integrators.on_any_event) for contract in contracts().values())
     deliver_webhooks = every(1.0, _deliver, finish=_deliver.finish)
     forget_old_webhooks = Periodic(3600.0, forget_old, after_batches=False)
     give_positions = every(1.0, give_positions)

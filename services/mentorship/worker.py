@@ -1,5 +1,6 @@
 """What the mentorship service reacts to, one line per event."""
 
+from services.mentorship import projections
 from services.mentorship.matches import consumers as matches
 from services.mentorship.settings import MentorshipSettings
 from shared.events import plans, roster
@@ -16,3 +17,6 @@ class MentorshipService(EventService):
     on_student_changed = reaction(roster.StudentChanged, matches.on_student_noted)
     on_student_withdrawn = reaction(roster.StudentWithdrawn, matches.on_student_withdrawn)
     on_goal_set = reaction(plans.GoalSet, matches.on_goal_set)
+
+    students = projections.STUDENTS
+    goals = projections.GOALS

@@ -1,5 +1,6 @@
 """The notifications worker: every event it reacts to, and its periodic work."""
 
+from services.notifications import projections
 from services.notifications.notices.sending import SendDue
 from services.notifications.people import consumers as people
 from services.notifications.rules import consumers as rules
@@ -27,6 +28,9 @@ class NotificationsService(EventService):
     on_match_proposed = reaction(mentorship.MatchProposed, rules.on_event)
     on_match_accepted = reaction(mentorship.MatchAccepted, rules.on_event)
     on_match_ended = reaction(mentorship.MatchEnded, rules.on_event)
+
+    students = projections.STUDENTS
+    recipients = projections.RECIPIENTS
 
     send_due = every(1.0, SendDue())
     reassign_tasks = every(60.0, tasks.reassign_waiting)

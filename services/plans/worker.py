@@ -1,5 +1,6 @@
 """What the plans service reacts to, one line per event."""
 
+from services.plans import projections
 from services.plans.catalog import consumers as catalog
 from services.plans.plans.reaudit import reaudit_plans
 from services.plans.settings import PlansSettings
@@ -21,5 +22,9 @@ class PlansService(EventService):
     on_course_changed = reaction(catalog_events.CourseChanged, catalog.on_course_changed)
     on_course_retired = reaction(catalog_events.CourseRetired, catalog.on_course_retired)
     on_requirements_changed = reaction(catalog_events.RequirementsChanged, catalog.on_requirements_changed)
+
+    students = projections.STUDENTS
+    courses = projections.COURSES
+    requirement_sets = projections.REQUIREMENT_SETS
 
     reaudit = every(1.0, reaudit_plans)

@@ -8,15 +8,14 @@ for the whole row would let an order that arrives first hide the link's last day
 
 from collections.abc import Collection, Mapping
 from datetime import date
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, case
+from sqlalchemy import Table
 
 from shared.auth.policy import GUARDIAN, SELF
 from shared.auth.tables import access_students, relationships
-from shared.database.schema import insert_into, write
+from shared.database.schema import UNSAID, upsert_parts
 from shared.database.unit_of_work import UnitOfWork
 from shared.events import roster
 from shared.messaging.reactions import Received
@@ -31,7 +30,6 @@ _PARTS: Mapping[Table, Mapping[str, tuple[str, ...]]] = {
     access_students: {"transfer_version": ("rights_transfer_at",), "enrolled_version": ("enrolled",)},
 }
 _EVERYTHING = tuple(_PARTS[relationships])
-_UNSAID = 0
 
 
 def on_student(received: Received[roster.StudentEnrolled | roster.StudentChanged], *, uow: UnitOfWork) -> None:
@@ -52,7 +50,7 @@ def on_student_withdrawn(received: Received[roster.StudentWithdrawn], *, uow: Un
         "student_id": received.event.student_id,
         "rights_transfer_at": None,
         "enrolled": False,
-        "transfer_version": _UNSAID,
+        "transfer_version": UNSAID,
         "enrolled_version": received.envelope.subject_version,
     }
     _note(uow, access_students, row)
@@ -170,22 +168,10 @@ def _relate(
         "ended": ended,
         "begins_on": begins_on,
         "ends_on": ends_on,
-        **{part: version if part in says else _UNSAID for part in _EVERYTHING},
+        **{part: version if part in says else UNSAID for part in _EVERYTHING},
     }
     _note(uow, relationships, row)
 
 
 def _note(uow: UnitOfWork, table: Table, row: Mapping[str, Any]) -> None:
-    write(uow.session, table, _noting(uow.session.get_bind().dialect.name, table), [row])
-
-
-@lru_cache
-def _noting(dialect: str, table: Table) -> Any:
-    """Insert a row, or take from it those parts of which it speaks and knows something newer."""
-    statement = insert_into(dialect, table)
-    replaced = {}
-    for part, columns in _PARTS[table].items():
-        is_newer = statement.excluded[part] > table.c[part]
-        for name in (part, *columns):
-            replaced[name] = case((is_newer, statement.excluded[name]), else_=table.c[name])
-    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=replaced)
+    upsert_parts(uow.session, table, row, parts=_PARTS[table])

@@ -1,6 +1,8 @@
 """Alembic, run the same way for every service."""
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command, context, op
@@ -175,3 +177,69 @@ def drop_shared_tables_v1() -> None:
 
 def _partial_index(name: str, table: str, column: str, where: str) -> None:
     op.create_index(name, table, [column], postgresql_where=sa.text(where), sqlite_where=sa.text(where))
+
+
+def add_replay_tables_v2() -> None:
+    """Events kept for projections, replays, and digests in the inbox: in every service's database since 0.2."""
+    same: tuple[sa.Column[Any], ...] = (
+        sa.Column("event_id", sa.Uuid(), nullable=False),
+        sa.Column("occurred_at", UtcDateTime(), nullable=False),
+        sa.Column("correlation_id", sa.Uuid(), nullable=False),
+        sa.Column("causation_id", sa.Uuid()),
+        sa.Column("traceparent", sa.String(60)),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+    )
+    op.create_table(
+        "kept_events",
+        sa.Column("type", sa.String(120), primary_key=True),
+        sa.Column("subject", sa.String(120), primary_key=True),
+        sa.Column("subject_version", sa.Integer(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        *same,
+        sa.Column("published_at", UtcDateTime(), nullable=False),
+        sa.UniqueConstraint("event_id", name="uq_kept_events_event_id"),
+    )
+    op.create_index("ix_kept_events_position", "kept_events", ["position"], unique=True)
+    losses = op.create_table(
+        "outbox_losses",
+        sa.Column("removed_to", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("noted_at", UtcDateTime(), nullable=False),
+    )
+    _note_what_is_gone(losses)
+    op.create_table(
+        "replays",
+        sa.Column("replay_id", sa.Uuid(), primary_key=True),
+        sa.Column("asked_at", UtcDateTime(), nullable=False),
+        sa.Column("actor", sa.String(120), nullable=False),
+        sa.Column("reason", sa.Text()),
+        sa.Column("consumer", sa.String(60), nullable=False),
+        sa.Column("types", Json, nullable=False),
+        sa.Column("event_ids", Json),
+        sa.Column("subjects", Json),
+        sa.Column("since", UtcDateTime()),
+        sa.Column("until", UtcDateTime()),
+        sa.Column("again", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("end_position", sa.BigInteger(), nullable=False),
+        sa.Column("found", sa.Integer(), nullable=False),
+        sa.Column("sent", sa.Integer(), nullable=False),
+        sa.Column("finished_at", UtcDateTime()),
+        sa.Column("error", sa.Text()),
+    )
+    _partial_index("ix_replays_running", "replays", "asked_at", "state = 'running'")
+    op.add_column("inbox", sa.Column("digest", sa.LargeBinary()))
+
+
+def drop_replay_tables_v2() -> None:
+    op.drop_column("inbox", "digest")
+    for table in ("replays", "outbox_losses", "kept_events"):
+        op.drop_table(table)
+
+
+def _note_what_is_gone(losses: sa.Table) -> None:
+    """Until now retention kept nothing: if the first events are not there any more, projections cannot be rebuilt."""
+    outbox = sa.table("outbox", sa.column("position", sa.BigInteger()))
+    oldest = op.get_bind().execute(sa.select(sa.func.min(outbox.c.position))).scalar()
+    if oldest is not None and oldest > 1:
+        op.bulk_insert(losses, [{"removed_to": oldest - 1, "noted_at": datetime.now(UTC)}])

@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, Integer, Table
+from sqlalchemy import JSON, DateTime, Dialect, Integer, Table, case
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
@@ -14,6 +14,7 @@ from sqlalchemy.types import TypeDecorator
 from shared.database.deferred import DeferredUpserts
 
 DEFERRED = "deferred_upserts"  # where a session keeps what it holds back, in its `info`
+UNSAID = 0  # version of a part of a row of which no event has spoken yet
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_name)s",
     "uq": "uq_%(table_name)s_%(column_0_name)s",
@@ -106,6 +107,21 @@ def insert_new(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]
         write(session, table, _insert_new_statement(session.get_bind().dialect.name, table, tuple(rows[0])), rows)
 
 
+def upsert_parts(session: Session, table: Table, row: Mapping[str, Any], *, parts: Mapping[str, Sequence[str]]) -> None:
+    """
+    Insert a row, or take from it those parts of which it knows something newer.
+
+    For a projection in which some events tell one part alone: one version for the whole row would let an event that
+    arrives first hide what an older one says about another part.
+
+    Args:
+        parts: By the column that keeps its version, the columns of each part. UNSAID as the version of a part of
+            which the row does not speak.
+    """
+    shape = tuple((version, tuple(columns)) for version, columns in parts.items())
+    write(session, table, _parts_statement(session.get_bind().dialect.name, table, shape), [row])
+
+
 def write(session: Session, table: Table, statement: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     """
     Execute an upsert of one's own, or hold it back where `upsert` would.
@@ -141,3 +157,14 @@ def _upsert_statement(
         return statement.on_conflict_do_nothing(index_elements=key)
     condition = None if newer_than is None else table.c[newer_than] < statement.excluded[newer_than]
     return statement.on_conflict_do_update(index_elements=key, set_=replaced, where=condition)
+
+
+@lru_cache
+def _parts_statement(dialect: str, table: Table, parts: tuple[tuple[str, tuple[str, ...]], ...]) -> Any:
+    statement = insert_into(dialect, table)
+    replaced = {}
+    for part, columns in parts:
+        is_newer = statement.excluded[part] > table.c[part]
+        for name in (part, *columns):
+            replaced[name] = case((is_newer, statement.excluded[name]), else_=table.c[name])
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=replaced)

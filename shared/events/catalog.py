@@ -21,7 +21,7 @@ class MinimumGrade(BaseModel):
     )
 
 
-class CourseChanged(Event, type="catalog.course.changed.v1", subject="course_id"):
+class CourseChanged(Event, type="catalog.course.changed.v1", subject="course_id", kept=True):
     """A course is new or its facts changed; carries the whole new state. Ordered by the course's version."""
 
     course_id: UUID
@@ -44,7 +44,7 @@ class CourseChanged(Event, type="catalog.course.changed.v1", subject="course_id"
     repeatable: int = Field(default=1, ge=1, description="How often it may count")
 
 
-class CourseRetired(Event, type="catalog.course.retired.v1", subject="course_id"):
+class CourseRetired(Event, type="catalog.course.retired.v1", subject="course_id", kept=True):
     """A course is no longer offered."""
 
     course_id: UUID
@@ -89,7 +89,7 @@ class Requirement(BaseModel):
     note: PublishedText | None = None
 
 
-class RequirementsChanged(Event, type="catalog.requirements.changed.v1", subject="requirement_set_id"):
+class RequirementsChanged(Event, type="catalog.requirements.changed.v1", subject="requirement_set_id", kept=True):
     """A graduation or eligibility rule set was published; carries the whole set. Ordered by the set's version."""
 
     requirement_set_id: UUID

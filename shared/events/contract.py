@@ -23,6 +23,9 @@ class Event(BaseModel):
 
         class PlanApproved(Event, type="plans.plan.approved.v1", subject="plan_id", about="student_id")
 
+    With `kept=True` the newest event of each subject stays when retention removes the others, so that projections can
+    be rebuilt. Such an event must state all it is about: nothing in it may need the one before to be understood.
+
     Readers ignore fields they do not know, so a version can grow by optional fields.
     """
 
@@ -31,6 +34,7 @@ class Event(BaseModel):
     event_type: ClassVar[str]
     subject_field: ClassVar[str]
     student_field: ClassVar[str | None]
+    is_kept: ClassVar[bool]
 
     def __init_subclass__(cls, **contract: Any) -> None:
         """Take the keywords that `__pydantic_init_subclass__` reads once the fields are known."""
@@ -38,7 +42,13 @@ class Event(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(
-        cls, *, type: str | None = None, subject: str = "", about: str | None = None, **kwargs: Any
+        cls,
+        *,
+        type: str | None = None,
+        subject: str = "",
+        about: str | None = None,
+        kept: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         if type is None:  # a shared base, not a contract
@@ -52,6 +62,7 @@ class Event(BaseModel):
         cls.event_type = type
         cls.subject_field = subject
         cls.student_field = about
+        cls.is_kept = kept
         _contracts[type] = cls
 
     @property

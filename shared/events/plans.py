@@ -96,7 +96,7 @@ class AuditFlipped(Event, type="plans.audit.flipped.v1", subject="plan_id", abou
     standing: Annotated[Standing, RECORD]
 
 
-class GoalSet(Event, type="plans.goal.set.v1", subject="plan_id", about="student_id"):
+class GoalSet(Event, type="plans.goal.set.v1", subject="plan_id", about="student_id", kept=True):
     """The career goal changed."""
 
     plan_id: PersonalId

@@ -28,22 +28,28 @@ class _StudentState(Event):
     sealed_name: Sealed = Field(description="Sealed JSON object: given_name, family_name")
 
 
-class StudentEnrolled(_StudentState, type="roster.student.enrolled.v1", subject="student_id", about="student_id"):
+class StudentEnrolled(
+    _StudentState, type="roster.student.enrolled.v1", subject="student_id", about="student_id", kept=True
+):
     """A student is on the roster for the first time or again. Ordered by the student's version."""
 
 
-class StudentChanged(_StudentState, type="roster.student.changed.v1", subject="student_id", about="student_id"):
+class StudentChanged(
+    _StudentState, type="roster.student.changed.v1", subject="student_id", about="student_id", kept=True
+):
     """School, grade, language or name of an enrolled student changed; carries the whole new state."""
 
 
-class StudentWithdrawn(Event, type="roster.student.withdrawn.v1", subject="student_id", about="student_id"):
+class StudentWithdrawn(Event, type="roster.student.withdrawn.v1", subject="student_id", about="student_id", kept=True):
     """A student left the district. The record stays for those who may still read it."""
 
     student_id: PersonalId
     withdrawn_on: Annotated[date, RECORD]
 
 
-class GuardianshipGranted(Event, type="roster.guardianship.granted.v1", subject="guardianship_id", about="student_id"):
+class GuardianshipGranted(
+    Event, type="roster.guardianship.granted.v1", subject="guardianship_id", about="student_id", kept=True
+):
     """A guardian's link to one student began or its standing changed; carries the whole new state."""
 
     guardianship_id: PersonalId
@@ -60,7 +66,9 @@ class GuardianshipGranted(Event, type="roster.guardianship.granted.v1", subject=
     ends_on: Annotated[date | None, RECORD] = Field(default=None, description="Last day, inclusive")
 
 
-class GuardianshipRevoked(Event, type="roster.guardianship.revoked.v1", subject="guardianship_id", about="student_id"):
+class GuardianshipRevoked(
+    Event, type="roster.guardianship.revoked.v1", subject="guardianship_id", about="student_id", kept=True
+):
     """A guardian's link to one student ended."""
 
     guardianship_id: PersonalId
@@ -69,7 +77,7 @@ class GuardianshipRevoked(Event, type="roster.guardianship.revoked.v1", subject=
 
 
 class GuardianshipRestricted(
-    Event, type="roster.guardianship.restricted.v1", subject="guardianship_id", about="student_id"
+    Event, type="roster.guardianship.restricted.v1", subject="guardianship_id", about="student_id", kept=True
 ):
     """A court order changed what a guardian may do for one student, or was lifted. Wins over everything, at once."""
 
@@ -83,7 +91,9 @@ class GuardianshipRestricted(
 StaffRelation = Literal["counselor", "case_manager", "teacher"]
 
 
-class CaseloadAssigned(Event, type="roster.caseload.assigned.v1", subject="assignment_id", about="student_id"):
+class CaseloadAssigned(
+    Event, type="roster.caseload.assigned.v1", subject="assignment_id", about="student_id", kept=True
+):
     """A counselor, case manager or teacher became responsible for one student."""
 
     assignment_id: PersonalId
@@ -94,7 +104,7 @@ class CaseloadAssigned(Event, type="roster.caseload.assigned.v1", subject="assig
     ends_on: Annotated[date | None, RECORD] = Field(default=None, description="Last day, inclusive")
 
 
-class CaseloadEnded(Event, type="roster.caseload.ended.v1", subject="assignment_id", about="student_id"):
+class CaseloadEnded(Event, type="roster.caseload.ended.v1", subject="assignment_id", about="student_id", kept=True):
     """A staff member is no longer responsible for one student."""
 
     assignment_id: PersonalId
@@ -114,7 +124,7 @@ class SealedContact(BaseModel):
     phone: str | None = Field(default=None, description="E.164, able to receive SMS")
 
 
-class ContactChanged(Event, type="roster.contact.changed.v1", subject="person_id"):
+class ContactChanged(Event, type="roster.contact.changed.v1", subject="person_id", kept=True):
     """How to reach a person changed; carries the whole new state, sealed."""
 
     person_id: PersonalId
@@ -126,7 +136,7 @@ class ContactChanged(Event, type="roster.contact.changed.v1", subject="person_id
     sealed_contact: Sealed
 
 
-class ContactRemoved(Event, type="roster.contact.removed.v1", subject="person_id"):
+class ContactRemoved(Event, type="roster.contact.removed.v1", subject="person_id", kept=True):
     """A person is no longer on the roster; nothing may be sent to them."""
 
     person_id: PersonalId

@@ -19,6 +19,12 @@ class Broker(Protocol):
 
     def publish(self, batch: Sequence[Message]) -> None: ...
 
+    def publish_to(self, address: str, batch: Sequence[Message]) -> None:
+        """The same to one consumer group alone: to its queue, or embedded to the group of that name."""
+
+    def waiting(self, address: str) -> int:
+        """Messages that a consumer group has not taken yet. Raises BrokerAway."""
+
     def keep_alive(self) -> None:
         """Called every second or so while there is nothing to publish."""
 

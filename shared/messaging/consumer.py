@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from opentelemetry.trace import SpanKind
-from sqlalchemy import Select, String, Uuid, func, literal, select, update
+from sqlalchemy import LargeBinary, Select, String, Uuid, func, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from shared.clock import Clock
@@ -15,6 +16,7 @@ from shared.database.database import Database, is_away, is_conflict
 from shared.database.schema import insert
 from shared.database.unit_of_work import Cause, UnitOfWork
 from shared.events.contract import TYPE_PATTERN, Event
+from shared.identifiers import stable_id
 from shared.messaging.backoff import retry_delay
 from shared.messaging.message import Message, Unreadable
 from shared.messaging.reactions import Reactions, Received
@@ -33,6 +35,10 @@ DEATH_REASON = "x-first-death-reason"  # RabbitMQ's header on what it moved to a
 
 class UnknownType(Exception):
     """This group does not react to events of this type; perhaps a newer version of it does."""
+
+
+class IdReused(Exception):
+    """An event of this id and another content came before; one id stands for one fact."""
 
 
 class GivenUp(Exception):
@@ -72,18 +78,15 @@ class Consumer:
             DatabaseAway: Nothing was committed of what remains; deliver it again.
         """
         remaining: list[tuple[Message, Received[Event]]] = []
-        for message in _distinct(batch):
+        distinct, reused = _apart(batch)
+        for message in distinct:
             try:
                 remaining.append((message, self._read(message)))
             except (Unreadable, UnknownType) as error:
                 self._keep(message, error)
-        for _ in range(MOST_SPOILERS):
-            spoiler = self._apply_together(remaining)
-            if spoiler is None:
-                return
-            self._apply_alone(*remaining.pop(spoiler))
-        for each in remaining:
-            self._apply_alone(*each)
+        self._apply_all(remaining)
+        for message in reused:
+            self._keep(message, IdReused())
 
     def record_given_up(self, batch: Sequence[Message]) -> None:
         """
@@ -92,7 +95,7 @@ class Consumer:
         Raises:
             DatabaseAway: Nothing was committed of what remains; deliver it again.
         """
-        for message in _distinct(batch):
+        for message in _apart(batch)[0]:
             reason = str(message.headers.get(DEATH_REASON, "dead-lettered"))
             self._keep(message, GivenUp(reason.replace("_", " ")))
 
@@ -105,6 +108,15 @@ class Consumer:
             if not self._retry_one():
                 return tried
         return limit
+
+    def _apply_all(self, remaining: list[tuple[Message, Received[Event]]]) -> None:
+        for _ in range(MOST_SPOILERS):
+            spoiler = self._apply_together(remaining)
+            if spoiler is None:
+                return
+            self._apply_alone(*remaining.pop(spoiler))
+        for each in remaining:
+            self._apply_alone(*each)
 
     def _read(self, message: Message) -> Received[Event]:
         reaction = self._reactions.get(message.event_type)
@@ -122,15 +134,15 @@ class Consumer:
             with self._database.transaction() as uow:
                 fresh = self._take(uow, [message for message, _ in batch])
                 uow.defer_upserts()
-                for position, (_, received) in enumerate(batch):  # noqa: B007 (read where it failed)
-                    if received.envelope.id in fresh:
+                for position, (message, received) in enumerate(batch):  # noqa: B007 (read where it failed)
+                    if message.inbox_id in fresh:
                         self._react(received, uow)
         except Exception as error:
             if is_away(error) and not is_conflict(error):
                 raise
             log.info("batch_falls_apart", consumer=self._group, size=len(batch), error=type(error).__name__)
             return position
-        self._count((received, APPLIED if received.envelope.id in fresh else "seen") for _, received in batch)
+        self._count((received, APPLIED if message.inbox_id in fresh else "seen") for message, received in batch)
         return None
 
     def _apply_alone(self, message: Message, received: Received[Event]) -> None:
@@ -156,9 +168,9 @@ class Consumer:
                 with uow.attempt():
                     self._react(received, uow)
             except Exception as error:
-                self._park(uow, message, error, attempts=row["attempts"] + 1)
+                self._park(uow, message, error, attempts=row["attempts"] + 1, inbox_id=row["event_id"])
                 return True
-            self._record(uow, message, state=APPLIED, headers=None, body=None, error=None, error_class=None)
+            self._record(uow, row["event_id"], state=APPLIED, headers=None, body=None, error=None, error_class=None)
         self._count([(received, APPLIED)])
         return True
 
@@ -176,22 +188,66 @@ class Consumer:
             .with_for_update(skip_locked=True)
         )
 
-    def _take(self, uow: UnitOfWork, messages: Sequence[Message]) -> set[Any]:
-        """Write the ids to the inbox; those that were not in it yet."""
-        ids = [message.event_id for message in messages]
+    def _take(self, uow: UnitOfWork, messages: Sequence[Message]) -> set[UUID]:
+        """Write the ids to the inbox; those that were not in it yet. Another event under a known id is kept apart."""
+        fresh = self._insert(uow, messages)
+        if len(fresh) < len(messages):
+            for message in self._reusing(uow, [each for each in messages if each.inbox_id not in fresh]):
+                self._keep_reused(uow, message)
+        return fresh
+
+    def _insert(self, uow: UnitOfWork, messages: Sequence[Message]) -> set[UUID]:
+        ids = [message.inbox_id for message in messages]
         types = [_plain(message.event_type)[:120] for message in messages]
+        digests = [message.digest for message in messages]
         statement = insert(uow.session, inbox)
         rest = {"consumer": self._group, "state": APPLIED, "received_at": self._clock.now(), "attempts": 1}
         if self._database.is_sqlite:
             fresh = statement.on_conflict_do_nothing().returning(inbox.c.event_id)
-            rows = [{"event_id": event_id, "type": kind, **rest} for event_id, kind in zip(ids, types, strict=True)]
+            rows = [
+                {"event_id": event_id, "type": kind, "digest": digest, **rest}
+                for event_id, kind, digest in zip(ids, types, digests, strict=True)
+            ]
             return set(uow.session.execute(fresh, rows).scalars())
-        # Two parameters, whatever the size of the batch.
-        arrays = func.unnest(literal(ids, ARRAY(Uuid)), literal(types, ARRAY(String)))
-        given = arrays.table_valued("id", "type").render_derived()
-        columns = {"event_id": given.c.id, "type": given.c.type, **{name: literal(it) for name, it in rest.items()}}
+        # Three parameters, whatever the size of the batch.
+        arrays = func.unnest(
+            literal(ids, ARRAY(Uuid)), literal(types, ARRAY(String)), literal(digests, ARRAY(LargeBinary))
+        )
+        given = arrays.table_valued("id", "type", "digest").render_derived()
+        columns = {
+            "event_id": given.c.id,
+            "type": given.c.type,
+            "digest": given.c.digest,
+            **{name: literal(it) for name, it in rest.items()},
+        }
         fresh = statement.from_select(list(columns), select(*columns.values())).on_conflict_do_nothing()
         return set(uow.session.execute(fresh.returning(inbox.c.event_id)).scalars())
+
+    def _reusing(self, uow: UnitOfWork, known: Sequence[Message]) -> list[Message]:
+        """Of messages whose ids are in the inbox those that are not what came under the id before."""
+        statement = select(inbox.c.event_id, inbox.c.digest).where(
+            inbox.c.consumer == self._group, inbox.c.event_id.in_([message.inbox_id for message in known])
+        )
+        before = {row.event_id: row.digest for row in uow.session.execute(statement)}
+        return [message for message in known if before.get(message.inbox_id) not in (None, message.digest)]
+
+    def _keep_reused(self, uow: UnitOfWork, message: Message) -> None:
+        """A dead letter beside what came first, under an id of its own; once, however often it is delivered."""
+        inbox_id = stable_id("reused", str(message.inbox_id), message.digest.hex())
+        row = {
+            "consumer": self._group,
+            "event_id": inbox_id,
+            "type": _plain(message.event_type)[:120],
+            "state": DEAD,
+            "received_at": self._clock.now(),
+            "attempts": 1,
+            "digest": message.digest,
+        }
+        first = insert(uow.session, inbox).values(row).on_conflict_do_nothing().returning(inbox.c.event_id)
+        if uow.session.execute(first).first() is not None:
+            error = IdReused(f"id {message.event_id} came before with another content")
+            self._park(uow, message, error, attempts=1, inbox_id=inbox_id)
+            EVENTS_CONSUMED.labels(self._group, "unreadable", DEAD).inc()
 
     def _react(self, received: Received[Event], uow: UnitOfWork) -> None:
         envelope = received.envelope
@@ -209,7 +265,9 @@ class Consumer:
         ):
             self._reactions[envelope.type](received, uow=uow)
 
-    def _park(self, uow: UnitOfWork, message: Message, error: Exception, *, attempts: int) -> str:
+    def _park(
+        self, uow: UnitOfWork, message: Message, error: Exception, *, attempts: int, inbox_id: UUID | None = None
+    ) -> str:
         """
         Keep an event that failed, to be tried again or, after the last attempt, as a dead letter.
 
@@ -219,12 +277,13 @@ class Consumer:
         if is_away(error) and not is_conflict(error):
             raise error
         now, state, retry_at = self._clock.now(), DEAD, None
-        hopeless = isinstance(error, Unreadable | GivenUp)
+        hopeless = isinstance(error, Unreadable | GivenUp | IdReused)
         if is_conflict(error) or (attempts < self._max_attempts and not hopeless):
             state, retry_at = PARKED, now + timedelta(seconds=retry_delay(attempts, self._randomness))
+        inbox_id = inbox_id or message.inbox_id
         self._record(
             uow,
-            message,
+            inbox_id,
             state=state,
             attempts=attempts,
             next_attempt_at=retry_at,
@@ -236,7 +295,7 @@ class Consumer:
         log.warning(
             "event_parked" if state == PARKED else "event_dead",
             consumer=self._group,
-            event_id=str(message.event_id),
+            event_id=str(inbox_id),
             type=_plain(message.event_type)[:120],
             attempts=attempts,
             **fault(error),
@@ -251,9 +310,10 @@ class Consumer:
             state = self._park(uow, message, error, attempts=1)
         EVENTS_CONSUMED.labels(self._group, "unreadable", state).inc()
 
-    def _record(self, uow: UnitOfWork, message: Message, **values: Any) -> None:
+    def _record(self, uow: UnitOfWork, inbox_id: UUID, **values: Any) -> None:
+        """By the id in the inbox: what is kept of a stranger's headers may not give the same one again."""
         uow.session.execute(
-            update(inbox).where(inbox.c.consumer == self._group, inbox.c.event_id == message.event_id).values(**values)
+            update(inbox).where(inbox.c.consumer == self._group, inbox.c.event_id == inbox_id).values(**values)
         )
 
     def _count(self, outcomes: Iterable[tuple[Received[Event], str]]) -> None:
@@ -265,8 +325,15 @@ class Consumer:
             EVENTS_CONSUMED.labels(self._group, event_type, outcome).inc(number)
 
 
-def _distinct(batch: Sequence[Message]) -> Iterable[Message]:
-    return {message.event_id: message for message in batch}.values()
+def _apart(batch: Sequence[Message]) -> tuple[list[Message], list[Message]]:
+    """The messages of a batch once each, and those that come under the id of another one."""
+    first: dict[UUID, Message] = {}
+    reused = []
+    for message in batch:
+        known = first.setdefault(message.inbox_id, message)
+        if known is not message and known.digest != message.digest:
+            reused.append(message)
+    return list(first.values()), reused
 
 
 def _plain(text: str) -> str:

@@ -15,6 +15,7 @@ from shared.messaging.tables import dead_letter_actions, inbox
 from shared.problems import NotFound, Problem
 
 UNAPPLIED = (DEAD, PARKED)
+PORTION = 500  # of a class of dead letters, decided on in one transaction
 
 
 class ReasonMissing(Problem):
@@ -38,6 +39,36 @@ class DeadLetter:
     error_class: str | None
     error: str | None
     headers: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class LetterClass:
+    """Dead letters of one service that failed for the same kind of reason."""
+
+    consumer: str
+    error_class: str
+    state: str
+    count: int
+    oldest: datetime
+    newest: datetime
+
+
+def classes_of(database: Database, *, include_parked: bool = False) -> list[LetterClass]:
+    """Dead letters of one service by error class, the most frequent first."""
+    states = UNAPPLIED if include_parked else (DEAD,)
+    number = func.count()
+    key = (inbox.c.consumer, inbox.c.error_class, inbox.c.state)
+    statement = (
+        select(*key, number, func.min(inbox.c.received_at), func.max(inbox.c.received_at))
+        .where(inbox.c.state.in_(states))
+        .group_by(*key)
+        .order_by(number.desc(), *key)
+    )
+    with database.reading() as session:
+        return [
+            LetterClass(consumer, error_class or "", state, count, oldest, newest)
+            for consumer, error_class, state, count, oldest, newest in session.execute(statement)
+        ]
 
 
 def list_dead_letters(
@@ -74,14 +105,12 @@ def replay(uow: UnitOfWork, event_ids: Sequence[UUID], *, actor: str) -> int:
     Raises:
         NotFound: One of them is not parked or dead; nothing is changed then.
     """
-    rows = _lock(uow, event_ids)
-    _record(uow, rows, actor=actor, action="replay", reason=None)
-    uow.session.execute(
-        update(inbox)
-        .where(inbox.c.event_id.in_(event_ids), inbox.c.state.in_(UNAPPLIED))
-        .values(state=PARKED, attempts=0, next_attempt_at=uow.clock.now())
-    )
-    return len(rows)
+    return _put_back(uow, _lock(uow, event_ids), actor=actor)
+
+
+def replay_class(uow: UnitOfWork, error_class: str, *, actor: str, limit: int = PORTION) -> int:
+    """Put the oldest dead letters of a class back, at most `limit`; how many. Not those still being tried."""
+    return _put_back(uow, _lock_class(uow, error_class, limit), actor=actor)
 
 
 def discard(uow: UnitOfWork, event_ids: Sequence[UUID], *, actor: str, reason: str) -> int:
@@ -92,16 +121,19 @@ def discard(uow: UnitOfWork, event_ids: Sequence[UUID], *, actor: str, reason: s
         ReasonMissing: There is no reason.
         NotFound: One of them is not parked or dead; nothing is changed then.
     """
-    if not reason.strip():
-        raise ReasonMissing("Say why the event will never be applied: it is kept in the record.")
-    rows = _lock(uow, event_ids)
-    _record(uow, rows, actor=actor, action="discard", reason=reason)
-    uow.session.execute(
-        update(inbox)
-        .where(inbox.c.event_id.in_(event_ids), inbox.c.state.in_(UNAPPLIED))
-        .values(state=DISCARDED, body=None, next_attempt_at=None)
-    )
-    return len(rows)
+    _need(reason)
+    return _give_up(uow, _lock(uow, event_ids), actor=actor, reason=reason)
+
+
+def discard_class(uow: UnitOfWork, error_class: str, *, actor: str, reason: str, limit: int = PORTION) -> int:
+    """
+    Give up on the oldest dead letters of a class, at most `limit`; how many. Those still being tried stay as they are.
+
+    Raises:
+        ReasonMissing: There is no reason.
+    """
+    _need(reason)
+    return _give_up(uow, _lock_class(uow, error_class, limit), actor=actor, reason=reason)
 
 
 def count_unapplied(database: Database) -> tuple[int, int]:
@@ -110,6 +142,41 @@ def count_unapplied(database: Database) -> tuple[int, int]:
     with database.reading() as session:
         counts: dict[str, int] = {state: number for state, number in session.execute(statement)}  # noqa: C416
     return counts.get(PARKED, 0), counts.get(DEAD, 0)
+
+
+def _need(reason: str) -> None:
+    if not reason.strip():
+        raise ReasonMissing("Say why the event will never be applied: it is kept in the record.")
+
+
+def _put_back(uow: UnitOfWork, rows: Sequence[RowMapping], *, actor: str) -> int:
+    _record(uow, rows, actor=actor, action="replay", reason=None)
+    _change(uow, rows, state=PARKED, attempts=0, next_attempt_at=uow.clock.now())
+    return len(rows)
+
+
+def _give_up(uow: UnitOfWork, rows: Sequence[RowMapping], *, actor: str, reason: str) -> int:
+    _record(uow, rows, actor=actor, action="discard", reason=reason)
+    _change(uow, rows, state=DISCARDED, body=None, next_attempt_at=None)
+    return len(rows)
+
+
+def _change(uow: UnitOfWork, rows: Sequence[RowMapping], **values: Any) -> None:
+    event_ids = {row["event_id"] for row in rows}
+    statement = update(inbox).where(inbox.c.event_id.in_(event_ids), inbox.c.state.in_(UNAPPLIED))
+    uow.session.execute(statement.values(**values))
+
+
+def _lock_class(uow: UnitOfWork, error_class: str, limit: int) -> Sequence[RowMapping]:
+    """Skips what somebody else is deciding on at this moment."""
+    statement = (
+        select(inbox)
+        .where(inbox.c.state == DEAD, inbox.c.error_class == error_class)
+        .order_by(inbox.c.received_at, inbox.c.event_id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return uow.session.execute(statement).mappings().all()
 
 
 def _lock(uow: UnitOfWork, event_ids: Sequence[UUID]) -> Sequence[RowMapping]:

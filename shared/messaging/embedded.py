@@ -37,17 +37,29 @@ class EmbeddedBroker:
     def publish(self, batch: Sequence[Message]) -> None:
         if absent := self._expected - self._groups.keys():
             raise BrokerAway(f"not subscribed yet: {', '.join(sorted(absent))}")
-        for group, (reactions, deliver) in self._groups.items():
+        for group, (reactions, _) in self._groups.items():
             wanted = [message for message in batch if message.event_type in reactions]
-            if not wanted:
-                continue
-            try:
-                deliver(wanted)
-            except Exception as error:
-                raise BrokerAway(f"group {group} could not take the batch: {type(error).__name__}") from error
+            if wanted:
+                self._deliver(group, wanted)
+
+    def publish_to(self, address: str, batch: Sequence[Message]) -> None:
+        if address not in self._groups:
+            raise BrokerAway(f"not subscribed yet: {address}")
+        self._deliver(address, batch)
+
+    def waiting(self, address: str) -> int:
+        """Nothing ever waits here: a batch is applied before the next is handed over."""
+        return 0
 
     def keep_alive(self) -> None:
         """Nothing can fall asleep here."""
 
     def close(self) -> None:
         """Nothing: other relays of the process still publish through it."""
+
+    def _deliver(self, group: str, batch: Sequence[Message]) -> None:
+        _, deliver = self._groups[group]
+        try:
+            deliver(batch)
+        except Exception as error:
+            raise BrokerAway(f"group {group} could not take the batch: {type(error).__name__}") from error

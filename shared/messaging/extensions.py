@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from time import monotonic
 from typing import Any
 
 import eventlet
@@ -22,6 +23,7 @@ from shared.messaging.message import Message
 from shared.messaging.periodic import Periodic, Tick
 from shared.messaging.rabbitmq import RabbitSource
 from shared.messaging.relay import Relay, turn_for
+from shared.messaging.replays import Replayer
 from shared.messaging.retention import RETENTION
 from shared.messaging.topology import Topology
 from shared.messaging.wake import NotifyWaker, channel_of
@@ -30,6 +32,7 @@ from shared.telemetry.logs import fault, get_logger
 
 CONFIG_KEY = "SIGNPOST"
 POLL_S = 1.0
+BUSY_S = 0.05  # until a replay looks again whether its group has room
 KEEP_ALIVE_S = 5.0
 log = get_logger(__name__)
 
@@ -203,6 +206,14 @@ class RelayLoop(DependencyProvider):
         self.relay = Relay(
             self.database, self.broker, batch=hosting.settings.outbox_batch, turn=turn_for(self.database)
         )
+        topology = hosting.topology
+        self.replayer = Replayer(
+            self.database,
+            self.broker,
+            address=topology.queue if hosting.embedded is None else str,
+            reacts=topology.groups,
+        )
+        self.look_for_replays_at = 0.0
         self.wake = Wake()
         self.stopping = Stop()
         self.notifier = None if self.database.is_sqlite else NotifyWaker(self.database)
@@ -231,7 +242,9 @@ class RelayLoop(DependencyProvider):
         while not self.stopping.asked():
             try:
                 self.relay.drain(stopping=self.stopping.asked)
-                if not self.wake.wait(POLL_S):
+                if self._replayed():
+                    continue
+                if not self.wake.wait(BUSY_S if self.replayer.is_busy else POLL_S):
                     self.broker.keep_alive()
                 backoff.reset()
             except (BrokerAway, DatabaseAway) as error:
@@ -242,6 +255,18 @@ class RelayLoop(DependencyProvider):
                 log.error("relay_failed", service=self.database.service, **fault(error))
                 backoff.pause()
         self.relay.close()
+
+    def _replayed(self) -> int:
+        """Hand over a portion of a replay, between what is new; looked for at most once a second."""
+        if not self.relay.is_active or (not self.replayer.is_busy and monotonic() < self.look_for_replays_at):
+            return 0
+        self.look_for_replays_at = monotonic() + POLL_S
+        try:
+            return self.replayer.hand_over()
+        except BrokerAway as error:  # a group whose queue is missing must not hold up what is new
+            self.replayer.is_busy, self.look_for_replays_at = False, monotonic() + KEEP_ALIVE_S
+            log.warning("replay_waits", service=self.database.service, error=str(error), retry_in_s=KEEP_ALIVE_S)
+            return 0
 
     def _listen(self) -> None:
         """Wait for PostgreSQL's NOTIFY on a connection of its own."""

@@ -1,6 +1,6 @@
 """What a service's worker is made of: a class that declares reactions and periodic work, one line each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from shared.auth.projection import ACCESS_REACTIONS
@@ -9,6 +9,7 @@ from shared.messaging.consumer import Consumer
 from shared.messaging.extensions import BatchConsumer, Hosting, PeriodicLoops, RelayLoop, event_batches
 from shared.messaging.message import Message
 from shared.messaging.periodic import Periodic, Tick, every
+from shared.messaging.projections import ACCESS, Projection
 from shared.messaging.reactions import Reaction, Reactions, combine, reaction
 from shared.settings import Settings
 
@@ -51,6 +52,11 @@ class EventService:
     @classmethod
     def periodic(cls) -> list[Periodic]:
         return _declared(cls, Periodic)
+
+    @classmethod
+    def projections(cls) -> Mapping[str, Projection]:
+        """What of this service's tables is made of events alone, by name."""
+        return {each.name: each for each in (ACCESS, *_declared(cls, Projection))}
 
     @classmethod
     def consumer(cls, database: Database, settings: Settings) -> Consumer:

@@ -16,6 +16,10 @@ from shared.events.upcasting import NoWay, Payload, upcast
 from shared.identifiers import stable_id
 from shared.messaging.reactions import Received
 
+# Names the replay by which a group is to apply an event again that it has applied before.
+AGAIN_HEADER = "signpost-again"
+DIGEST_BYTES = 16
+
 
 class Unreadable(Exception):
     """The message is not an event this consumer can read."""
@@ -41,6 +45,17 @@ class Message:
             return UUID(str(self.headers.get(f"{HEADER_PREFIX}id")))
         except ValueError:
             return stable_id("unreadable", sha256(repr(sorted(self.headers.items())).encode() + self.body).hexdigest())
+
+    @cached_property
+    def inbox_id(self) -> UUID:
+        """Under which a group remembers it: the event's id, or one per event and replay that asks for it again."""
+        replay = self.headers.get(AGAIN_HEADER)
+        return self.event_id if replay is None else stable_id("again", str(replay), str(self.event_id))
+
+    @cached_property
+    def digest(self) -> bytes:
+        """The same for every delivery of one event, different for another event under the same id."""
+        return sha256(self.event_type.encode("utf-8", "replace") + b"\0" + self.body).digest()[:DIGEST_BYTES]
 
     def envelope(self) -> Envelope:
         """

@@ -18,9 +18,10 @@ from shared.messaging.broker import Broker, BrokerAway
 from shared.messaging.embedded import EmbeddedBroker
 from shared.messaging.greenlets import Backoff, Stop
 from shared.messaging.hosting import EventService, Hosting
+from shared.messaging.queue_watch import watch
 from shared.messaging.rabbitmq import RabbitBroker, channel_to
 from shared.messaging.reactions import Reactions
-from shared.messaging.topology import Topology
+from shared.messaging.topology import EventLog, Topology
 from shared.messaging.wake import signal_path
 from shared.settings import Settings
 from shared.telemetry.logs import get_logger
@@ -45,6 +46,7 @@ def run_workers(settings: Settings, services: Sequence[type[EventService]], *, g
 
     Raises:
         GroupsMissing: Embedded, and `services` are not all of `groups`.
+        TopologyMissing: Events would be lost; `signpost topology apply` has not been run, or something is different.
     """
     names = [service.name for service in services]
     if settings.is_embedded and (absent := groups.keys() - names):
@@ -68,6 +70,8 @@ def run_workers(settings: Settings, services: Sequence[type[EventService]], *, g
     runner.start()
     if any(database.is_sqlite for database in hosting.databases.values()):
         eventlet.spawn_n(_wake_by_pipe, hosting)
+    if settings.amqp_url is not None and settings.worker_http_port is not None:  # else nobody asks for metrics
+        eventlet.spawn_n(watch, settings.amqp_url, hosting.topology, names, stopping)
     log.info("worker_started", services=names)
     eventlet.spawn_n(_stop, runner, stopping)
     runner.wait()
@@ -89,7 +93,7 @@ def wait_for(what: str, attempt: Callable[[], None], *, of: str, stopping: Stop)
 
 def _hosting(settings: Settings, names: Sequence[str], groups: Mapping[str, Reactions]) -> Hosting:
     databases = {name: Database.open(settings, name) for name in names}
-    topology = Topology.of(settings.exchange, groups)
+    topology = Topology.of(settings.exchange, groups, log=EventLog.of(settings))
     if settings.amqp_url is None:
         embedded = EmbeddedBroker(expected=groups)
         return Hosting(settings, databases, lambda: embedded, topology, embedded)
@@ -104,14 +108,14 @@ def _hosting(settings: Settings, names: Sequence[str], groups: Mapping[str, Reac
 def _everything_is_there(hosting: Hosting, stopping: Stop) -> bool:
     """Wait for databases and broker; False if stopped before."""
 
-    def apply_topology() -> None:
+    def ensure_topology() -> None:
         with channel_to(str(hosting.settings.amqp_url)) as channel:
-            hosting.topology.apply(channel)
+            hosting.topology.ensure(channel)
 
     for database in hosting.databases.values():
         wait_for("database", database.ping, of=database.service, stopping=stopping)
     if hosting.embedded is None:
-        wait_for("broker", apply_topology, of="topology", stopping=stopping)
+        wait_for("broker", ensure_topology, of="topology", stopping=stopping)
     return not stopping.asked()
 
 

@@ -8,29 +8,39 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-import amqp
 from amqp import Channel
 from amqp.exceptions import AMQPError, NotFound
 from kombu import Connection
 
 from shared.messaging.broker import BrokerAway
+from shared.messaging.frames import Delivery, delivering, publish_frames
 from shared.messaging.message import Message
 from shared.telemetry.logs import get_logger
 
 AMQP_PORT = 5672
+DEFAULT_EXCHANGE = ""
 HEARTBEAT_S = 20
 CONNECT_TIMEOUT_S = 5
 ANSWER_TIMEOUT_S = 6.0  # for confirms, too
 IDLE_WAIT_S = 1.0
-READ_AHEAD = 16_384
+READ_AHEAD = 65_536
+WRITTEN_TOGETHER = 100
 # What a broken connection or broker raises through py-amqp.
 BROKER_ERRORS = (OSError, AMQPError, ConnectionError, socket.timeout)
 log = get_logger(__name__)
 
 
-def connect(url: str) -> Connection:
-    """A connection to RabbitMQ, established. Raises BrokerAway."""
-    connection = Connection(url, heartbeat=HEARTBEAT_S, connect_timeout=CONNECT_TIMEOUT_S)
+def connect(url: str, **options: Any) -> Connection:
+    """
+    A connection to RabbitMQ, established.
+
+    Args:
+        options: Further ones of py-amqp's connection.
+
+    Raises:
+        BrokerAway: It could not be.
+    """
+    connection = Connection(url, heartbeat=HEARTBEAT_S, connect_timeout=CONNECT_TIMEOUT_S, transport_options=options)
     try:
         # Once: kombu's own second try comes after 2 s in which nobody knows that something is missing.
         connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
@@ -100,12 +110,17 @@ class RabbitBroker:
         self._next_tag = 1
 
     def publish(self, batch: Sequence[Message]) -> None:
+        self._publish(batch, self._exchange)
+
+    def publish_to(self, address: str, batch: Sequence[Message]) -> None:
+        """Through the default exchange, which leads to the queue of that name alone."""
+        self._publish(batch, DEFAULT_EXCHANGE, address)
+
+    def waiting(self, address: str) -> int:
         try:
-            with _translating("publishing"):
-                channel = self._open()
-                for message in batch:
-                    self._send(channel, message)
-                self._await_confirms()
+            with _translating(f"looking at {address}"):
+                messages: int = self._open().queue_declare(address, passive=True).message_count
+                return messages
         except BaseException:
             self.close()
             raise
@@ -129,22 +144,30 @@ class RabbitBroker:
         if connection is not None:
             _throw_away(connection)
 
-    def _send(self, channel: Channel, message: Message) -> None:
-        self._unconfirmed.add(self._next_tag)
-        self._next_tag += 1
-        channel._basic_publish(  # the public one waits for each confirm
-            amqp.Message(
-                message.body,
-                content_type=message.content_type,
-                delivery_mode=2,
-                message_id=str(message.event_id),
-                type=message.event_type,
-                application_headers=dict(message.headers),
-            ),
-            self._exchange,
-            message.event_type,
-            mandatory=True,
-        )
+    def _publish(self, batch: Sequence[Message], exchange: str, routing_key: str | None = None) -> None:
+        """Each event goes by its type where no routing key is given."""
+        try:
+            with _translating("publishing"):
+                channel = self._open()
+                for begin in range(0, len(batch), WRITTEN_TOGETHER):
+                    self._send(channel, batch[begin : begin + WRITTEN_TOGETHER], exchange, routing_key)
+                self._await_confirms()
+        except BaseException:
+            self.close()
+            raise
+
+    def _send(self, channel: Channel, messages: Sequence[Message], exchange: str, routing_key: str | None) -> None:
+        established = channel.connection
+        if established is None:
+            raise ConnectionError("the broker closed the channel")
+        place = {"channel": channel.channel_id, "frame_max": established.frame_max}
+        frames = [
+            publish_frames(message, exchange=exchange, routing_key=routing_key or message.event_type, **place)
+            for message in messages
+        ]
+        self._unconfirmed.update(range(self._next_tag, self._next_tag + len(frames)))
+        self._next_tag += len(frames)
+        established.transport.write(b"".join(frames))
 
     def _open(self) -> Channel:
         if self._channel is None:
@@ -194,7 +217,7 @@ class RabbitSource:
         self._url = url
         self._queue = queue
         self._batch = batch
-        self._received: list[amqp.Message] = []
+        self._received: list[Delivery] = []
         self._cautious = True
         self._connection: Connection | None = None
 
@@ -214,7 +237,7 @@ class RabbitSource:
         Raises:
             BrokerAway: The connection broke; what was not acknowledged will be delivered again.
         """
-        self._connection = connect(self._url)
+        self._connection = connect(self._url, frame_handler=delivering(self._received.append))
         try:
             with _translating(f"consuming {self._queue}"):
                 channel = self._connection.default_channel
@@ -224,9 +247,9 @@ class RabbitSource:
                 while not stopping():
                     batch = self._collect()
                     if batch:
-                        take([_as_message(received) for received in batch])
-                        channel.basic_ack(batch[-1].delivery_tag, multiple=True)
-                        if self._cautious and not batch[-1].delivery_info.get("redelivered"):
+                        take([delivery.message for delivery in batch])
+                        channel.basic_ack(batch[-1].tag, multiple=True)
+                        if self._cautious and not batch[-1].message.redelivered:
                             self._cautious = False
                             channel.basic_cancel(tag)  # a prefetch holds for a subscription, not for its channel
                             tag = self._subscribe(channel, prefetch=2 * self._batch)
@@ -248,14 +271,15 @@ class RabbitSource:
             with _translating(f"consuming {self._queue}"):
                 _take_what_is_there(self._connection)
 
-    def _collect(self) -> list[amqp.Message]:
+    def _collect(self) -> list[Delivery]:
         """Wait for a message, then take what else is there already, up to the batch size."""
         assert self._connection is not None
         if not self._received:
             with suppress(TimeoutError):
                 self._connection.drain_events(timeout=IDLE_WAIT_S)
-        while self._received and len(self._received) < self._batch and _has_more(self._connection):
-            _take_frame(self._connection)
+        established = self._connection.connection
+        while self._received and len(self._received) < self._batch and _has_more(established):
+            _take_frame(established)
         self._connection.heartbeat_check()
         batch = self._received[: self._batch]
         del self._received[: len(batch)]
@@ -263,38 +287,28 @@ class RabbitSource:
 
     def _subscribe(self, channel: Channel, *, prefetch: int) -> str:
         channel.basic_qos(0, prefetch, False)
-        tag: str = channel.basic_consume(self._queue, callback=self._received.append)
+        tag: str = channel.basic_consume(self._queue)
         return tag
 
 
 def _take_what_is_there(connection: Connection) -> None:
     """Handle frames that have arrived, then send a heartbeat if one is due."""
-    while _has_more(connection):
-        _take_frame(connection)
+    established = connection.connection
+    while _has_more(established):
+        _take_frame(established)
     connection.heartbeat_check()
 
 
-def _take_frame(connection: Connection) -> None:
+def _take_frame(established: Any) -> None:
     """Handle one frame; `drain_events` would wait for a whole message, and a heartbeat is none."""
-    with suppress(TimeoutError):
-        connection.connection.blocking_read(timeout=IDLE_WAIT_S)
+    with suppress(TimeoutError):  # the socket's own: the rest of a frame whose beginning is there
+        established.on_inbound_frame(established.transport.read_frame())
 
 
-def _has_more(connection: Connection) -> bool:
+def _has_more(established: Any) -> bool:
     """True if something has arrived that was not looked at yet, or the other side has closed; does not wait."""
-    transport = connection.connection.transport
+    transport = established.transport
     still_sealed = getattr(transport.sock, "pending", None)  # of a TLS socket
     if transport._read_buffer or (still_sealed is not None and still_sealed()):
         return True
     return bool(select.select([transport.sock], [], [], 0)[0])
-
-
-def _as_message(received: amqp.Message) -> Message:
-    properties = received.properties
-    body = received.body
-    return Message(
-        headers=properties.get("application_headers") or {},
-        body=body.encode() if isinstance(body, str) else bytes(body),
-        content_type=properties.get("content_type", ""),
-        redelivered=bool(received.delivery_info.get("redelivered")),
-    )

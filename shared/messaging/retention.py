@@ -1,13 +1,17 @@
 """Removes what has served its time: published events, ids applied long ago, answers kept for repeated requests."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Table, delete, select, tuple_
 
+from shared.database.schema import upsert
 from shared.database.unit_of_work import UnitOfWork
+from shared.events.contract import contracts
+from shared.events.upcasting import older_versions
 from shared.messaging.consumer import APPLIED
 from shared.messaging.periodic import Periodic, Tick
-from shared.messaging.tables import inbox, outbox
+from shared.messaging.tables import inbox, kept_events, outbox
 from shared.web.idempotency_table import idempotency_keys
 
 PORTION = 1000
@@ -17,8 +21,9 @@ def remove_old(ticking: Tick, *, portion: int = PORTION) -> int:
     """
     Remove a portion of what is older than the settings say; how many rows.
 
-    Dead letters and unpublished events are never removed. Ids stay in the inbox longer than
-    any replay of their events, or a replay would be applied a second time.
+    Dead letters and unpublished events are never removed. Of events whose contract is kept the newest of each
+    subject and type stays, in a table of its own: projections are rebuilt from them (docs/decisions/0013). Ids stay
+    in the inbox longer than events in the outbox; older ones are replayed on purpose alone.
     """
     now, settings = ticking.clock.now(), ticking.settings
     applied = [inbox.c.state == APPLIED, inbox.c.received_at < now - timedelta(days=settings.inbox_days)]
@@ -35,7 +40,28 @@ def _remove_published(uow: UnitOfWork, *, before: object, portion: int) -> int:
     """Looks at the oldest positions alone: they need no index on time and hold the oldest events."""
     oldest = select(outbox.c.position, outbox.c.published_at).order_by(outbox.c.position).limit(portion).subquery()
     published = select(oldest.c.position).where(oldest.c.published_at < before)
-    return uow.session.execute(delete(outbox).where(outbox.c.position.in_(published))).rowcount  # type: ignore[attr-defined, no-any-return]
+    # Chosen once: keeping and removing must mean the same rows, whatever is published meanwhile.
+    positions = list(uow.session.execute(published).scalars())
+    if not positions:
+        return 0
+    _keep_newest(uow, positions)
+    return uow.session.execute(delete(outbox).where(outbox.c.position.in_(positions))).rowcount  # type: ignore[attr-defined, no-any-return]
+
+
+def _keep_newest(uow: UnitOfWork, positions: Sequence[int]) -> None:
+    """Of what is about to be removed, keep what projections need; a newer event takes the place of an older one."""
+    kept = [event_type for event_type, contract in contracts().items() if contract.is_kept]
+    kept += [older for event_type in kept for older in older_versions(event_type)]
+    statement = select(outbox).where(outbox.c.position.in_(positions), outbox.c.type.in_(kept))
+    rows = [dict(row) for row in uow.session.execute(statement.order_by(outbox.c.position)).mappings()]
+    newest = {(row["type"], row["subject"]): row for row in sorted(rows, key=lambda row: row["subject_version"])}
+    upsert(
+        uow.session,
+        kept_events,
+        list(newest.values()),
+        key=["type", "subject"],
+        newer_than="subject_version",
+    )
 
 
 def _remove(uow: UnitOfWork, table: Table, conditions: list[ColumnElement[bool]], *, portion: int) -> int:

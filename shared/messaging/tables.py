@@ -1,6 +1,19 @@
 """Outbox and inbox: the same tables in every service's database."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 
 from shared.database.schema import NAMING, Json, UtcDateTime
 
@@ -31,6 +44,64 @@ outbox = Table(
     ),
 )
 
+# What retention took out of the outbox and projections still need: of each subject the newest event of each type whose
+# contract says that it is kept. The same columns, so that both are read as one (docs/decisions/0013).
+kept_events = Table(
+    "kept_events",
+    messaging_metadata,
+    Column("type", String(120), primary_key=True),
+    Column("subject", String(120), primary_key=True),
+    Column("subject_version", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("event_id", Uuid, nullable=False, unique=True),
+    Column("occurred_at", UtcDateTime, nullable=False),
+    Column("correlation_id", Uuid, nullable=False),
+    Column("causation_id", Uuid),
+    Column("traceparent", String(60)),
+    Column("body", LargeBinary, nullable=False),
+    Column("published_at", UtcDateTime, nullable=False),
+    Index("ix_kept_events_position", "position", unique=True),
+)
+
+# Events up to this position were removed before any were kept. No row: nothing was ever lost.
+outbox_losses = Table(
+    "outbox_losses",
+    messaging_metadata,
+    Column("removed_to", BigInteger, primary_key=True, autoincrement=False),
+    Column("noted_at", UtcDateTime, nullable=False),
+)
+
+# Events of this service's outbox to be handed to one consumer group again; carried out by its worker, in portions.
+# `state`: running, done, refused, stopped. `position`: how far it has come; `end_position`: the last when it was asked.
+replays = Table(
+    "replays",
+    messaging_metadata,
+    Column("replay_id", Uuid, primary_key=True),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("actor", String(120), nullable=False),
+    Column("reason", Text),
+    Column("consumer", String(60), nullable=False),
+    Column("types", Json, nullable=False),
+    Column("event_ids", Json),  # null: everything of these types within the range
+    Column("subjects", Json),
+    Column("since", UtcDateTime),
+    Column("until", UtcDateTime),
+    Column("again", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("end_position", BigInteger, nullable=False),
+    Column("found", Integer, nullable=False),
+    Column("sent", Integer, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("error", Text),
+    Index(
+        "ix_replays_running",
+        "asked_at",
+        postgresql_where=text("state = 'running'"),
+        sqlite_where=text("state = 'running'"),
+    ),
+)
+
 # One row per consumer group and event. `state`: applied, parked (to be tried again), dead, discarded.
 # Headers, body and error are kept only while an event is parked or dead.
 inbox = Table(
@@ -45,6 +116,7 @@ inbox = Table(
     Column("next_attempt_at", UtcDateTime),
     Column("error_class", String(120)),
     Column("error", Text),
+    Column("digest", LargeBinary),  # tells a redelivery from another event under the same id; null before 0.2
     Column("headers", Json),
     Column("body", LargeBinary),
     Index(

@@ -35,6 +35,14 @@ PARKED = Gauge("signpost_parked_events", "Events waiting for another try", ["ser
 # Events given up on. Any: somebody must look, fix the cause, then replay or discard (`signpost dead-letters list`).
 DEAD_LETTERS = Gauge("signpost_dead_letters", "Events given up on until a person decides", ["service"])
 
+# Events waiting in a group's queue on RabbitMQ. Growing for minutes: start more workers of the group; if it stands
+# still, see its log. Nothing else waits for it.
+QUEUE_LENGTH = Gauge("signpost_queue_length", "Events waiting in a group's queue", ["consumer"])
+
+# Events that no consumer group takes, kept in the broker. Any: a type this release does not know; see who publishes it,
+# upgrade, then `signpost topology reroute`.
+UNROUTABLE = Gauge("signpost_unroutable_events", "Events that no consumer group takes")
+
 # Messages handed to providers, by channel and outcome. Rejections rising: check the provider account and the addresses.
 MESSAGES_SENT = Counter("signpost_messages", "Messages handed to a provider", ["channel", "outcome"])
 

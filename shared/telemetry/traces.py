@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,7 @@ def span(
             raise
 
 
+@lru_cache(maxsize=256)  # what one request or import led to comes together
 def _remote(traceparent: str) -> Span:
     """The span a W3C traceparent tells of; an invalid one if it cannot be read."""
     try:

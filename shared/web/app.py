@@ -23,6 +23,7 @@ from shared.auth.tokens import TokenMissing, TokenVerifier
 from shared.clock import Clock
 from shared.database.database import Database, DatabaseAway
 from shared.database.unit_of_work import Cause, UnitOfWork
+from shared.events.contract import PRODUCERS
 from shared.messaging.wake import waker_for
 from shared.problems import BodyTooLarge, InvalidInput, MalformedBody, NotFound, Problem, Unavailable
 from shared.settings import Settings
@@ -36,6 +37,7 @@ from shared.web.idempotency import HEADER as IDEMPOTENCY_KEY
 from shared.web.idempotency import earlier_reply, fingerprint, remember_reply
 from shared.web.observed import observe_database
 from shared.web.openapi import openapi_document
+from shared.web.replays import replay_routes
 from shared.web.routes import Route
 from shared.web.text import check_body, check_named, check_path
 
@@ -66,12 +68,15 @@ def create_service_app(
     The API of one service.
 
     Args:
-        routes: The Routes of every feature. The service's dead letters are added.
+        routes: The Routes of every feature. The service's dead letters and replays are added.
         database: Opened from the settings where not given.
         instead: Handlers by path that take the place of /healthz, /readyz, /metrics or /openapi.json.
     """
     database = database or Database.open(settings, service, clock=clock)
-    declared = [route for feature in [*routes, dead_letter_routes(service, database)] for route in feature]
+    operations = [dead_letter_routes(service, database)]
+    if service in PRODUCERS:
+        operations.append(replay_routes(service, database))
+    declared = [route for feature in [*routes, *operations] for route in feature]
     # Problems from outermost to innermost: measured and traced first, then translated.
     app = web.Application(client_max_size=settings.max_body_bytes, middlewares=[_observed(service), _translated])
     app[DATABASE], app[SETTINGS] = database, settings

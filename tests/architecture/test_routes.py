@@ -12,8 +12,10 @@ from services.gateway.proxy.rules import owner_of
 from shared.auth.policy import POLICY
 from shared.auth.tokens import ROLES
 from shared.database.database import Database
+from shared.events.contract import PRODUCERS
 from shared.testing.databases import embedded_settings
 from shared.web.dead_letters import dead_letter_routes
+from shared.web.replays import replay_routes
 from shared.web.routes import Route, Routes
 from tests.support.deployment import REPOSITORY
 
@@ -71,6 +73,8 @@ def declared() -> Iterator[Route]:
     for service in SERVICES:
         database = Database.open(settings, service)
         yield from dead_letter_routes(service, database)
+        if service in PRODUCERS:  # the gateway publishes nothing
+            yield from replay_routes(service, database)
         database.dispose()
 
 
@@ -105,11 +109,14 @@ class TestAccessRules:
     def test_what_needs_no_token_is_listed_with_a_reason(self) -> None:
         assert of_kind("public") == set(OPEN_TO_EVERYBODY)
 
-    def test_dead_letters_are_for_operations_alone(self) -> None:
-        letters = {name: route for name, route in ROUTES.items() if "/dead-letters" in route.path}
+    @pytest.mark.parametrize(
+        ("path", "number"), [("/dead-letters", 5 * len(SERVICES)), ("/replays", 4 * len(PRODUCERS))]
+    )
+    def test_dead_letters_and_replays_are_for_operations_alone(self, path: str, number: int) -> None:
+        routes = {name: route for name, route in ROUTES.items() if path in route.path}
 
-        assert len(letters) == 4 * len(SERVICES)
-        assert all(route.access.roles == {"ops"} for route in letters.values())
+        assert len(routes) == number
+        assert all(route.access.roles == {"ops"} for route in routes.values())
 
     def test_webhooks_are_for_whom_access_says(self) -> None:
         """ACCESS, row "webhooks, keys": integrator RW own, district administrator RW, operations pause."""

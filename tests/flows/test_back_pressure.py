@@ -26,7 +26,9 @@ def test_changes_are_answered_while_no_worker_moves(district: SampleDistrict, co
 
     # When the plan changes while every worker is halted
     with halted_workers(district.deployment):
-        made = [district.change(student, drop(course.code) if turn % 2 == 0 else put_back(course)) for turn in range(TURNS)]
+        made = [
+            district.change(student, drop(course.code) if turn % 2 == 0 else put_back(course)) for turn in range(TURNS)
+        ]
 
         # Then each change is answered, and what waits is told to whoever watches
         pending, lag_s = outbox_backlog(consequences.databases["plans"])

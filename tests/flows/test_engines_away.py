@@ -223,6 +223,7 @@ class TestAtStart:
         # Given databases that are set up, and then both engines away
         deployment = fragile.deployment
         deployment.signpost("migrate")
+        deployment.signpost("topology", "apply")
         deployment.stop()
         refuse(fragile.database)
         refuse(fragile.broker)

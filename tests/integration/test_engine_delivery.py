@@ -13,7 +13,7 @@ from sqlalchemy import select, text, update
 from shared.clock import SystemClock
 from shared.database.database import Database, DatabaseAway
 from shared.database.unit_of_work import UnitOfWork
-from shared.events.plans import PlanApproved, PlanSubmitted
+from shared.events.plans import PlanApproved
 from shared.messaging import rabbitmq
 from shared.messaging.broker import BrokerAway
 from shared.messaging.dead_letters import list_dead_letters
@@ -23,7 +23,7 @@ from shared.messaging.rabbitmq import RabbitBroker, RabbitSource, channel_to
 from shared.messaging.reactions import NotYetKnown, Received
 from shared.messaging.relay import Relay, outbox_backlog, turn_for
 from shared.messaging.tables import inbox, outbox
-from shared.messaging.topology import DELIVERY_LIMIT, TopologyMissing
+from shared.messaging.topology import DELIVERY_LIMIT
 from shared.testing.databases import embedded_settings, postgres_urls
 from tests.support import engines
 from tests.support.ledger import approved, count, emit
@@ -165,25 +165,15 @@ class TestDelivery:
         [letter] = list_dead_letters(stage.mirror)
         assert letter.error_class == "Unreadable"
 
-    def test_refuses_to_publish_what_nobody_takes(self, stage: Stage) -> None:
-        emit(stage.ledger, 3)
-        with stage.ledger.transaction() as uow:
-            uow.emit(
-                PlanSubmitted(**approved().model_dump(exclude_none=True)),  # nobody here reacts to it
-                version=1,
-            )
-        if isinstance(stage, RabbitStage):
-            relay = stage.relay
-            expected = "no queue takes plans.plan.submitted.v1: run `signpost topology apply`"
-        else:
-            relay = stage.relay_through(EmbeddedBroker(expected=["mirror"]))
-            expected = "not subscribed yet: mirror"
+    def test_refuses_to_publish_before_the_groups_are_there(self, embedded: Stage) -> None:
+        emit(embedded.ledger, 3)
+        relay = embedded.relay_through(EmbeddedBroker(expected=["mirror"]))
 
-        stage.relay.close()
-        with pytest.raises(BrokerAway, match=expected):
+        embedded.relay.close()
+        with pytest.raises(BrokerAway, match="not subscribed yet: mirror"):
             relay.drain()
 
-        assert outbox_backlog(stage.ledger)[0] == 4
+        assert outbox_backlog(embedded.ledger)[0] == 3
         relay.close()
 
     def test_shares_parked_events_between_workers(self, stage: Stage) -> None:
@@ -239,37 +229,6 @@ class TestDatabaseConflicts:
         for each in held:
             each.close()
         starved.dispose()
-
-
-class TestTopology:
-    def test_applies_twice_and_then_checks(self, real: RabbitStage) -> None:
-        with channel_to(real.url) as channel:
-            real.topology.apply(channel)
-            real.topology.check(channel)
-
-    @pytest.mark.parametrize("name", ["queue", "dead_queue"])
-    def test_misses_a_queue(self, real: RabbitStage, name: str) -> None:
-        queue = getattr(real.topology, name)("mirror")
-        with channel_to(real.url) as channel:
-            channel.queue_delete(queue)
-
-        with channel_to(real.url) as channel, pytest.raises(TopologyMissing, match="run `signpost topology apply`"):
-            real.topology.check(channel)
-
-    def test_finds_a_queue_of_another_kind(self, real: RabbitStage) -> None:
-        queue = real.topology.queue("mirror")
-        with channel_to(real.url) as channel:
-            channel.queue_delete(queue)
-            channel.queue_declare(queue, durable=True, auto_delete=False)
-
-        with channel_to(real.url) as channel, pytest.raises(TopologyMissing, match="delete or migrate it"):
-            real.topology.check(channel)
-
-    def test_refuses_to_publish_into_nothing(self, real: RabbitStage) -> None:
-        broker = RabbitBroker(real.url, exchange="nowhere")
-
-        with pytest.raises(BrokerAway, match="topology apply"):
-            broker.publish([Message(headers={"ce-type": "a.b.c.v1"}, body=b"")])
 
 
 class TestRabbitMQ:

@@ -21,7 +21,9 @@ import requests
 
 from shared.database.database import Database
 from shared.messaging.process import GroupsMissing, run_workers
+from shared.messaging.rabbitmq import channel_to
 from shared.messaging.relay import outbox_backlog
+from shared.messaging.topology import Topology
 from shared.messaging.wake import Waker
 from shared.settings import Settings
 from shared.testing.databases import embedded_settings, postgres_urls
@@ -104,10 +106,18 @@ def embedded(tmp_path: Path) -> Iterator[Workers]:
 
 
 @pytest.fixture
-def real(tmp_path: Path, amqp_url: str, postgres_server: str) -> Iterator[Workers]:
+def broker_url(amqp_url: str) -> str:
+    """A virtual host with the queues of both services."""
+    with channel_to(amqp_url) as channel:
+        Topology.of(Settings().exchange, groups()).apply(channel)
+    return amqp_url
+
+
+@pytest.fixture
+def real(tmp_path: Path, broker_url: str, postgres_server: str) -> Iterator[Workers]:
     with (
         postgres_urls(postgres_server, ["ledger", "mirror"]) as database_url,
-        workers_on(embedded_settings(tmp_path, amqp_url=amqp_url, database_url=database_url)) as workers,
+        workers_on(embedded_settings(tmp_path, amqp_url=broker_url, database_url=database_url)) as workers,
     ):
         yield workers
 
@@ -224,14 +234,14 @@ class TestWorkers:
         wait_until(lambda: count(workers.ledger, ticks) == 1, timeout_s=5, what="the tick")
 
     def test_go_on_when_broker_and_database_come_back(
-        self, tmp_path: Path, amqp_url: str, postgres_server: str
+        self, tmp_path: Path, broker_url: str, postgres_server: str
     ) -> None:
         with (
-            Chaos(urlsplit(amqp_url).port or 5672) as proxy,
+            Chaos(urlsplit(broker_url).port or 5672) as proxy,
             postgres_urls(postgres_server, ["ledger", "mirror"]) as database_url,
         ):
             settings = embedded_settings(
-                tmp_path, amqp_url=proxy.before(amqp_url), database_url=database_url, worker_http_port=free_port()
+                tmp_path, amqp_url=proxy.before(broker_url), database_url=database_url, worker_http_port=free_port()
             )
             with workers_on(settings) as workers:
                 worker = workers.started()

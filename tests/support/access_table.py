@@ -94,9 +94,21 @@ _DEAD_LETTERS = {
     for service in ("roster", "catalog", "plans", "mentorship", "notifications", "gateway")
     for method, rest, needs in (
         ("GET", "", "R"),
+        ("GET", "/classes", "R"),
         ("GET", "/{event_id}", "R"),
         ("POST", "/replay", "W"),
         ("POST", "/discard", "W"),
+    )
+}
+
+_REPLAYS = {
+    f"{method} /v1/{service}/replays{rest}": Rule("dead letters, replay", needs, "nothing", opened)
+    for service in ("roster", "catalog", "plans", "mentorship", "notifications")
+    for method, rest, needs, opened in (
+        ("GET", "", "R", 200),
+        ("GET", "/{replay_id}", "R", 404),
+        ("POST", "", "W", 422),
+        ("POST", "/{replay_id}/stop", "W", 404),
     )
 }
 
@@ -183,6 +195,7 @@ ROUTES: Mapping[str, Rule] = {
     "POST /v1/webhooks": Rule("webhooks, keys", "W", "nothing", opened=201),
     **_WEBHOOKS,
     **_DEAD_LETTERS,
+    **_REPLAYS,
 }
 
 # No token opens these: a signature in the address or over the body does. They have tests of their own.

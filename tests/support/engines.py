@@ -4,9 +4,10 @@ import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import psycopg
 from amqp.exceptions import AMQPError
@@ -25,10 +26,11 @@ class Missing:
 
 @dataclass(frozen=True)
 class Rabbit:
-    """A reachable RabbitMQ; `control` is its rabbitmqctl."""
+    """A reachable RabbitMQ; `control` is its rabbitmqctl, `environment` what another rabbitmqctl needs to reach it."""
 
     url: str
-    control: Callable[..., object]
+    control: Callable[..., str]
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @contextmanager
     def vhost(self) -> Iterator[str]:
@@ -40,6 +42,24 @@ class Rabbit:
             yield f"{self.url.rstrip('/')}/{name}"
         finally:
             self.control("delete_vhost", name)
+
+    @contextmanager
+    def user(self, vhost_url: str, *, configure: str = ".*", write: str = ".*", read: str = ".*") -> Iterator[str]:
+        """URL of the same virtual host for a user with these permissions in it, deleted at the end."""
+        name = f"sp-test-{secrets.token_hex(4)}"
+        parts = urlsplit(vhost_url)
+        self.control("add_user", name, name)
+        try:
+            self.control("set_permissions", "-p", parts.path.removeprefix("/"), name, configure, write, read)
+            yield parts._replace(netloc=f"{name}:{name}@{parts.hostname}:{parts.port}").geturl()
+        finally:
+            self.control("delete_user", name)
+
+    def delete_users_of(self, vhost: str) -> None:
+        """Users that carry the name of a virtual host in theirs."""
+        for user in self.control("list_users", "--no-table-headers").splitlines():
+            if user.partition("\t")[0].endswith(f"@{vhost}"):
+                self.control("delete_user", user.partition("\t")[0])
 
 
 @contextmanager
@@ -78,11 +98,22 @@ def rabbitmq() -> Iterator[Rabbit | Missing]:
         if private is None:
             yield advice
         else:
-            yield Rabbit(private[0].url, private[0].control)
+            yield Rabbit(private[0].url, private[0].control, private[0].reach)
 
 
-def _control(*arguments: str) -> None:
-    subprocess.run(["rabbitmqctl", "-q", *arguments], check=True, capture_output=True, timeout=60)
+@contextmanager
+def managed_rabbitmq() -> Iterator[tuple[Rabbit, str] | Missing]:
+    """A private RabbitMQ with its management API, and the address of that."""
+    with private_rabbitmq.nodes(management=True) as private:
+        if private is None:
+            yield Missing("RabbitMQ", "install it (Debian: `apt-get install rabbitmq-server`)")
+        else:
+            yield Rabbit(private[0].url, private[0].control, private[0].reach), private[0].management_url
+
+
+def _control(*arguments: str) -> str:
+    command = ["rabbitmqctl", "-q", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
 def _postgres_answers(url: str) -> bool:

@@ -32,11 +32,24 @@ class Node:
     binaries: Path
     environment: dict[str, str]
     port: int = field(default_factory=free_port)
+    management_port: int = field(default_factory=free_port)
     server: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self.port}"
+
+    @property
+    def management_url(self) -> str:
+        """Of its management API, if it was started with one."""
+        return f"http://127.0.0.1:{self.management_port}"
+
+    @property
+    def reach(self) -> dict[str, str]:
+        """What a rabbitmqctl needs in its environment to talk to this node."""
+        shared = {name: self.environment[name] for name in ("HOME", "ERL_EPMD_PORT", "ERL_EPMD_ADDRESS")}
+        path = os.pathsep.join([str(self.binaries), os.environ.get("PATH", "")])
+        return shared | {"RABBITMQ_NODENAME": self.name, "PATH": path}
 
     def start(self) -> None:
         """Without waiting until it answers."""
@@ -118,8 +131,13 @@ class Node:
 
 
 @contextmanager
-def nodes(count: int = 1) -> Iterator[list[Node] | None]:
-    """Running nodes, one cluster if there are several; None where RabbitMQ is not installed."""
+def nodes(count: int = 1, *, management: bool = False) -> Iterator[list[Node] | None]:
+    """
+    Running nodes, one cluster if there are several; None where RabbitMQ is not installed.
+
+    Args:
+        management: With the management API; for one node alone.
+    """
     binaries = _binaries()
     if binaries is None:
         yield None
@@ -131,8 +149,9 @@ def nodes(count: int = 1) -> Iterator[list[Node] | None]:
         stack.enter_context(_name_server(environment))
         suffix = secrets.token_hex(3)
         names = [f"sp{number}{suffix}@localhost" for number in range(1, count + 1)]
-        (folder / "rabbitmq.conf").write_text(_configuration(names))
         members = [Node(name, folder / name.partition("@")[0], binaries, environment) for name in names]
+        (folder / "plugins").write_text("[rabbitmq_management]." if management else "[].")
+        (folder / "rabbitmq.conf").write_text(_configuration(names) + _managed(members[0]) * management)
         for member in members:
             stack.callback(member.close)
         members[0].start()
@@ -178,7 +197,6 @@ def _environment(folder: Path) -> dict[str, str]:
     cookie = home / ".erlang.cookie"
     cookie.write_text(secrets.token_hex(12))
     cookie.chmod(0o400)
-    (folder / "plugins").write_text("[].")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))}
     return inherited | {
         "HOME": str(home),
@@ -204,6 +222,10 @@ def _configuration(names: Sequence[str]) -> str:
         *(f"cluster_formation.classic_config.nodes.{number} = {name}" for number, name in enumerate(names, start=1)),
     ]
     return "\n".join(lines if len(names) > 1 else lines[:3]) + "\n"
+
+
+def _managed(node: Node) -> str:
+    return f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {node.management_port}\n"
 
 
 @contextmanager

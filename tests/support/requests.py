@@ -17,6 +17,8 @@ from tests.support.roll import FAMILIES, id_of
 _COURSE = {"title": "English 9", "department": "English", "credits": 1, "grades": [9]}
 _OUTREACH = {"kind": "call", "outcome": "reached"}
 _LETTERS = {"event_ids": [str(UNREADABLE.event_id)], "reason": "test"}
+# Without a reason, so that nothing comes of it.
+_REPLAY = {"to": "plans", "since": "2026-09-01T00:00:00Z", "until": "2026-10-01T00:00:00Z", "again": True}
 
 BODIES: dict[str, Any] = {
     "PUT /v1/students/{student_id}/contacts": {"email": "new@example.com"},
@@ -88,6 +90,7 @@ class Requests:
             "track": "standard",
             "key": f"{RULE_SET}%2Fstandard",
             "event_id": UNREADABLE.event_id,
+            "replay_id": NOBODY,
         }
         prepared = self._prepared(key, names if existing else dict.fromkeys(names, NOBODY), None)
         if key == "POST /v1/webhooks" and role == "district_admin":
@@ -140,4 +143,6 @@ class Requests:
             return {**_OUTREACH, "student_id": str(id_of(student) if student else NOBODY)}
         if "/dead-letters/" in key and key.startswith("POST "):
             return _LETTERS
+        if key.endswith("/replays"):
+            return _REPLAY
         return BODIES.get(key)

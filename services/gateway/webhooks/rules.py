@@ -30,8 +30,6 @@ _MAY_HAVE_LEFT = frozenset({LOST, "timeout", "connection_lost", "answer_unreadab
 TEST_TYPE = "gateway.webhook.tested.v1"
 MAX_SECRETS = 3
 
-# Court orders and guardians' links: no wildcard reaches them, only a pattern that begins with these words.
-NAMED_ONLY = ("roster.guardianship",)
 _SEALED_PREFIX = "sealed_"
 
 
@@ -58,17 +56,10 @@ class NotYours(Conflict):
 # Events
 
 
-def matches(pattern: str, event_type: str) -> bool:
-    """Whether a pattern such as `plans.plan.*` covers an event type, one that must be named included."""
-    if any(event_type.startswith(f"{named}.") and not pattern.startswith(f"{named}.") for named in NAMED_ONLY):
-        return False
-    return patterns.matches(event_type, (pattern,))
-
-
 def is_sent(event_type: str, *, events: Iterable[str], allowed: Iterable[str]) -> bool:
     """Whether an endpoint is sent an event: wanted by its owner, and allowed by the district."""
-    return any(matches(pattern, event_type) for pattern in events) and any(
-        matches(pattern, event_type) for pattern in allowed
+    return any(patterns.reaches(pattern, event_type) for pattern in events) and any(
+        patterns.reaches(pattern, event_type) for pattern in allowed
     )
 
 
@@ -83,7 +74,7 @@ def checked_patterns(wanted: Collection[str], *, known: Collection[str]) -> list
         PatternUnknown: One of them can match nothing.
     """
     for pattern in wanted:
-        if not patterns.is_pattern(pattern) or not any(matches(pattern, each) for each in known):
+        if not patterns.is_pattern(pattern) or not any(patterns.reaches(pattern, each) for each in known):
             raise PatternUnknown(
                 f"{pattern[:80]!r} fits no event. Write a type such as 'plans.plan.revised.v1', or '*' for words of "
                 "it: 'plans.plan.*'. Guardians' links must be named: 'roster.guardianship.*'.",

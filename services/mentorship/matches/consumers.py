@@ -25,5 +25,16 @@ def on_student_withdrawn(received: Received[StudentWithdrawn], *, uow: UnitOfWor
 def on_goal_set(received: Received[GoalSet], *, uow: UnitOfWork) -> None:
     goal = received.event
     if goal.actor_role == "system":  # taken over from elsewhere: nobody has just chosen anything
-        return
+        return keep_goal(received, uow=uow)
     handlers.set_goal(goal.student_id, cluster=goal.cluster, version=received.envelope.subject_version, uow=uow)
+
+
+def keep_withdrawal(received: Received[StudentWithdrawn], *, uow: UnitOfWork) -> None:
+    """What of a withdrawal is kept, without what follows from it."""
+    handlers.note_withdrawal(received.event.student_id, version=received.envelope.subject_version, uow=uow)
+
+
+def keep_goal(received: Received[GoalSet], *, uow: UnitOfWork) -> None:
+    """What of a goal is kept, without what follows from it."""
+    goal = received.event
+    handlers.note_goal(goal.student_id, cluster=goal.cluster, version=received.envelope.subject_version, uow=uow)

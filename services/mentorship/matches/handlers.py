@@ -21,7 +21,7 @@ from services.mentorship.matches.rules import (
 from services.mentorship.matches.tables import goals, students
 from services.mentorship.relationship_files.handlers import record
 from services.mentorship.relationship_files.rules import EntryKind, file_id_of
-from shared.database.schema import upsert
+from shared.database.schema import UNSAID, upsert, upsert_parts
 from shared.database.unit_of_work import UnitOfWork
 from shared.events.mentorship import Candidate, MatchAccepted, MatchEnded, MatchProposed
 from shared.messaging.reactions import NotYetKnown
@@ -41,6 +41,9 @@ _STATUS_AFTER: dict[EndReason, Status] = {
     "completed": Status.ENDED,
 }
 
+# A withdrawal tells nothing but that; what was told of a student before and arrives after it still holds.
+_STUDENT_PARTS = {"version": ("home_language", "grade"), "enrolled_version": ("is_enrolled",)}
+
 
 def note_student(student_id: UUID, *, home_language: str, grade: int, version: int, uow: UnitOfWork) -> None:
     """Remember an enrolled student; an older version than the one known changes nothing."""
@@ -50,15 +53,34 @@ def note_student(student_id: UUID, *, home_language: str, grade: int, version: i
         "grade": grade,
         "is_enrolled": True,
         "version": version,
+        "enrolled_version": version,
     }
-    upsert(uow.session, students, row, key=["student_id"], newer_than="version")
+    upsert_parts(uow.session, students, row, parts=_STUDENT_PARTS)
+
+
+def note_withdrawal(student_id: UUID, *, version: int, uow: UnitOfWork) -> None:
+    """Remember that a student left; an older version than the one known changes nothing."""
+    row = {
+        "student_id": student_id,
+        "home_language": None,
+        "grade": None,
+        "is_enrolled": False,
+        "version": UNSAID,
+        "enrolled_version": version,
+    }
+    upsert_parts(uow.session, students, row, parts=_STUDENT_PARTS)
+
+
+def note_goal(student_id: UUID, *, cluster: str, version: int, uow: UnitOfWork) -> None:
+    """Remember the career goal a student has; an older version than the one known changes nothing."""
+    goal = {"student_id": student_id, "cluster": cluster, "version": version}
+    upsert(uow.session, goals, goal, key=["student_id"], newer_than="version")
 
 
 def withdraw_student(student_id: UUID, *, version: int, uow: UnitOfWork) -> None:
     """Remember that a student left, and end their matches so that partners' places are free again."""
     repository.lock_student(uow.session, student_id)
-    row = {"student_id": student_id, "is_enrolled": False, "version": version}
-    upsert(uow.session, students, row, key=["student_id"], newer_than="version")
+    note_withdrawal(student_id, version=version, uow=uow)
     student = repository.lock_student(uow.session, student_id)
     if student is None or student.is_enrolled:
         return  # enrolled again since: this withdrawal is the older fact
@@ -81,8 +103,7 @@ def set_goal(student_id: UUID, *, cluster: str, version: int, uow: UnitOfWork) -
         raise NotYetKnown("student", student_id)
     if version <= repository.goal_version(uow.session, student_id):
         return
-    goal = {"student_id": student_id, "cluster": cluster, "version": version}
-    upsert(uow.session, goals, goal, key=["student_id"], newer_than="version")
+    note_goal(student_id, cluster=cluster, version=version, uow=uow)
     for match in repository.lock_matches_of(uow.session, student_id, UNDECIDED):
         _end(match, "superseded", uow=uow)
     if student.is_enrolled:

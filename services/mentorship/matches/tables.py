@@ -13,7 +13,8 @@ students = Table(
     Column("home_language", String(35)),  # unknown when the withdrawal is all that was heard
     Column("grade", Integer),
     Column("is_enrolled", Boolean, nullable=False),
-    Column("version", Integer, nullable=False),
+    Column("version", Integer, nullable=False),  # of the event that last told language and grade; 0 if none has
+    Column("enrolled_version", Integer, nullable=False, server_default="0"),
 )
 
 # Projection of plan events: the career goal each student has now.

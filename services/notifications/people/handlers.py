@@ -51,8 +51,7 @@ def remove_contact(person_id: UUID, *, version: int, uow: UnitOfWork) -> None:
         "version": version,
         "removed": True,
     }
-    kept = ["sealed_contact", "version", "removed"]
-    upsert(uow.session, recipients, row, key=["person_id"], newer_than="version", only=kept)
+    upsert(uow.session, recipients, row, key=["person_id"], newer_than="version")
 
 
 def is_known(session: Session, student_id: UUID) -> bool:

@@ -6,9 +6,15 @@ from sqlalchemy import select
 
 from services.plans.catalog.rules import Course, RequirementSet
 from services.plans.catalog.tables import catalog_revision, courses, requirement_sets
-from shared.database.schema import upsert
+from shared.database.schema import upsert, upsert_parts
 from shared.database.unit_of_work import UnitOfWork
 from shared.messaging.reactions import NotYetKnown
+
+# A retirement tells nothing but that; facts told before and arriving after it still hold.
+_COURSE_PARTS = {
+    "version": ("code", "title", "department", "credits", "facts"),
+    "retired_version": ("is_retired",),
+}
 
 
 def record_course(course_id: UUID, course: Course, *, version: int, uow: UnitOfWork) -> None:
@@ -29,8 +35,9 @@ def record_course(course_id: UUID, course: Course, *, version: int, uow: UnitOfW
         },
         "is_retired": False,
         "version": version,
+        "retired_version": version,
     }
-    upsert(uow.session, courses, row, key=["course_id"], newer_than="version")
+    upsert_parts(uow.session, courses, row, parts=_COURSE_PARTS)
 
 
 def retire_course(course_id: UUID, *, version: int, uow: UnitOfWork) -> None:
@@ -44,8 +51,8 @@ def retire_course(course_id: UUID, *, version: int, uow: UnitOfWork) -> None:
         raise NotYetKnown("course", course_id)
     uow.session.execute(
         courses.update()
-        .where(courses.c.course_id == course_id, courses.c.version < version)
-        .values(is_retired=True, version=version)
+        .where(courses.c.course_id == course_id, courses.c.retired_version < version)
+        .values(is_retired=True, retired_version=version)
     )
 
 
@@ -62,6 +69,11 @@ def record_requirements(requirement_set_id: UUID, rules: RequirementSet, *, vers
         "version": version,
     }
     upsert(uow.session, requirement_sets, row, key=["requirement_set_id"], newer_than="version")
+
+
+def note_rebuilt(uow: UnitOfWork) -> None:
+    """Courses or rules were not as the catalog says: whatever was audited against them is audited again."""
+    _count_up(uow, requirements=True)
 
 
 def _count_up(uow: UnitOfWork, *, requirements: bool = False) -> None:

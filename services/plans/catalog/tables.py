@@ -16,7 +16,8 @@ courses = Table(
     # grades, terms, prerequisites, minimum_grades, corequisites, repeatable
     Column("facts", Json, nullable=False),
     Column("is_retired", Boolean, nullable=False),
-    Column("version", Integer, nullable=False),
+    Column("version", Integer, nullable=False),  # of the event that last told the course's facts
+    Column("retired_version", Integer, nullable=False, server_default="0"),
 )
 
 requirement_sets = Table(

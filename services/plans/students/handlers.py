@@ -5,9 +5,12 @@ from uuid import UUID
 from sqlalchemy import select
 
 from services.plans.students.tables import students
-from shared.database.schema import upsert
+from shared.database.schema import upsert_parts
 from shared.database.unit_of_work import UnitOfWork
 from shared.messaging.reactions import NotYetKnown
+
+# A withdrawal tells nothing but that; what was told of a student before and arrives after it still holds.
+_PARTS = {"version": ("grade", "graduation_year", "home_language"), "enrolled_version": ("enrolled",)}
 
 
 def record_student(
@@ -20,8 +23,9 @@ def record_student(
         "home_language": home_language,
         "enrolled": True,
         "version": version,
+        "enrolled_version": version,
     }
-    upsert(uow.session, students, row, key=["student_id"], newer_than="version")
+    upsert_parts(uow.session, students, row, parts=_PARTS)
 
 
 def withdraw_student(student_id: UUID, *, version: int, uow: UnitOfWork) -> None:
@@ -34,6 +38,6 @@ def withdraw_student(student_id: UUID, *, version: int, uow: UnitOfWork) -> None
         raise NotYetKnown("student", student_id)
     uow.session.execute(
         students.update()
-        .where(students.c.student_id == student_id, students.c.version < version)
-        .values(enrolled=False, version=version)
+        .where(students.c.student_id == student_id, students.c.enrolled_version < version)
+        .values(enrolled=False, enrolled_version=version)
     )

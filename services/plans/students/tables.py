@@ -12,5 +12,6 @@ students = Table(
     Column("graduation_year", Integer, nullable=False),
     Column("home_language", String(35), nullable=False),
     Column("enrolled", Boolean, nullable=False),
-    Column("version", Integer, nullable=False),
+    Column("version", Integer, nullable=False),  # of the event that last told grade, year and language
+    Column("enrolled_version", Integer, nullable=False, server_default="0"),
 )

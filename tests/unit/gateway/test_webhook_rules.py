@@ -18,13 +18,13 @@ from services.gateway.webhooks.rules import (
     checked_patterns,
     checked_url,
     is_sent,
-    matches,
     may_resume,
     message_body,
     outcome_of,
     retry_after_s,
 )
 from shared.events.contract import contracts
+from shared.events.patterns import reaches
 
 NOW = datetime(2026, 9, 15, 15, 0, tzinfo=UTC)
 FAILED, DELIVERED = Attempt("status_500", 500), Attempt("delivered", 204)
@@ -52,7 +52,7 @@ class TestPatterns:
         ],
     )
     def test_cover(self, pattern: str, event_type: str, matched: bool) -> None:
-        assert matches(pattern, event_type) == matched
+        assert reaches(pattern, event_type) == matched
 
     def test_both_sides_decide(self) -> None:
         assert is_sent("plans.plan.revised.v1", events=["*"], allowed=["plans.*"])
@@ -73,7 +73,7 @@ class TestPatterns:
             [kept] = checked_patterns([pattern], known=contracts())
         except PatternUnknown:
             return
-        assert any(matches(kept, each) for each in contracts())
+        assert any(reaches(kept, each) for each in contracts())
 
 
 class TestUrls:

@@ -14,7 +14,16 @@ from shared.database.schema import upsert
 from shared.database.unit_of_work import UnitOfWork
 from shared.events.plans import PlanApproved, PlanSubmitted
 from shared.messaging.consumer import Consumer
-from shared.messaging.dead_letters import ReasonMissing, discard, list_dead_letters, replay, show_dead_letter
+from shared.messaging.dead_letters import (
+    ReasonMissing,
+    classes_of,
+    discard,
+    discard_class,
+    list_dead_letters,
+    replay,
+    replay_class,
+    show_dead_letter,
+)
 from shared.messaging.message import Message
 from shared.messaging.reactions import NotYetKnown, Received, combine, reaction
 from shared.messaging.relay import Relay, as_message, outbox_backlog, turn_for
@@ -272,6 +281,44 @@ class TestDeadLetters:
             replay(uow, [letter, uuid4()], actor="ops")
 
         assert list_dead_letters(receiver.database)[0].state == "dead"
+
+    def test_are_counted_by_class_and_decided_on_by_class_in_portions(
+        self, receiver: Receiver, clock: FakeClock
+    ) -> None:
+        unknown, broken = [approved() for _ in range(5)], [approved() for _ in range(2)]
+        receiver.unknown |= {event.plan_id for event in unknown}
+        receiver.broken |= {event.plan_id for event in broken}
+        begun = clock.now()
+        receiver.consumer.apply(messages_of(receiver.database, *unknown, *broken))
+        for _ in range(2):
+            clock.advance(hours=1)
+            receiver.consumer.retry_due()
+
+        assert [(each.error_class, each.state, each.count, each.oldest) for each in classes_of(receiver.database)] == [
+            ("NotYetKnown", "dead", 5, begun),
+            ("ValueError", "dead", 2, begun),
+        ]
+        receiver.unknown.clear()
+        portions = []
+        for _ in range(3):
+            with receiver.database.transaction() as uow:
+                portions.append(replay_class(uow, "NotYetKnown", actor="ops", limit=3))
+        with receiver.database.transaction() as uow:
+            discarded = discard_class(uow, "ValueError", actor="ops", reason="test students")
+        receiver.consumer.retry_due()
+
+        assert (portions, discarded) == ([3, 2, 0], 2)
+        assert receiver.applied() == 5
+        assert classes_of(receiver.database, include_parked=True) == []
+        assert receiver.count(dead_letter_actions) == 7
+
+    def test_of_a_class_are_not_discarded_without_a_reason(self, receiver: Receiver, clock: FakeClock) -> None:
+        self.dead(receiver, clock)
+
+        with pytest.raises(ReasonMissing), receiver.database.transaction() as uow:
+            discard_class(uow, "NotYetKnown", actor="ops", reason="")
+
+        assert len(list_dead_letters(receiver.database)) == 1
 
     def dead(self, receiver: Receiver, clock: FakeClock) -> UUID:
         event = approved()
