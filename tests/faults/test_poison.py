@@ -4,7 +4,7 @@ from uuid import UUID
 
 from shared.messaging.operations.dead_letters import list_dead_letters, replay
 from tests.faults.conftest import Faults, Piping
-from tests.support.pipeline import CURED, KILLER_SUBJECT, POISON_SUBJECT, numbered
+from tests.support.pipeline import CURED, DELIVERY_LIMIT_VARIABLE, KILLER_SUBJECT, POISON_SUBJECT, numbered
 from tests.support.running_pipeline import Pipeline
 from tests.support.waiting import wait_until
 
@@ -47,7 +47,7 @@ class TestPoison:
         """Tried less often in the short form: each time costs the start of a process."""
         changes, limit = faults.times(1_000, 10_000), faults.times(2, 20)
         deaths = 0
-        with piping(extra={**NO_PATIENCE, "SIGNPOST_TEST_DELIVERY_LIMIT": str(limit)}) as running:
+        with piping(extra={**NO_PATIENCE, DELIVERY_LIMIT_VARIABLE: str(limit)}) as running:
             make_around(running, KILLER_SUBJECT, changes=changes)
             running.start("ledger")
 

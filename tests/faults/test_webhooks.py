@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import func, select
 
+from services.composition import consumer_groups
 from services.gateway.settings import GatewaySettings
 from services.gateway.webhooks import handlers, schemas
 from services.gateway.webhooks.tables import deliveries
@@ -24,7 +25,8 @@ from shared.database.migrations import migrate
 from shared.events.envelope import Envelope
 from shared.events.plans import PlanSubmitted
 from shared.messaging.message import Message
-from shared.messaging.rabbitmq.client import RabbitBroker
+from shared.messaging.rabbitmq.client import RabbitBroker, channel_to
+from shared.messaging.rabbitmq.topology import EventLog, Topology
 from shared.testing.databases import postgres_urls
 from tests.faults.conftest import Faults
 from tests.support.counting import Counts
@@ -193,6 +195,8 @@ def gateway_worker(home: Path, server: str, amqp_url: str) -> Iterator[GatewayWo
         }
         settings = GatewaySettings.model_validate(where)
         migrate(settings, "gateway")
+        with channel_to(amqp_url) as channel:
+            Topology.of(settings.exchange, consumer_groups(), log=EventLog.of(settings)).apply(channel)
         worker = GatewayWorker(settings, Database.open(settings, "gateway"))
         stack.callback(worker.close)
         yield worker
@@ -219,7 +223,8 @@ class TestKilledWorker:
                 release.set()
                 there.behave = lambda _: FINE
                 worker.start()
-            wait_until(lambda: worker.delivered() == len(events), timeout_s=120, what="every delivery")
+                # One loss each: after a second the schedule waits for five minutes.
+                wait_until(lambda: worker.delivered() == len(events), timeout_s=120, what="every delivery")  # noqa: B023
 
             times = Counter(there.ids)
             assert set(times) == set(events), "an id that no event has"

@@ -45,6 +45,7 @@ from shared.web.routes import Routes, staff
 SERVICES = ("ledger", "mirror")
 ACTOR = UUID(int=7)
 POISON_SUBJECT, KILLER_SUBJECT = UUID(int=0xBAD << 64), UUID(int=0xDEAD << 64)
+DELIVERY_LIMIT_VARIABLE = "SIGNPOST_TEST_DELIVERY_LIMIT"
 CURED = "cured"  # a file of this name in the deployment's folder ends the poison
 
 metadata = MetaData()
@@ -200,7 +201,7 @@ def serve_api(settings: Settings) -> None:
 def main(parts: Sequence[str]) -> None:
     settings = Settings()
     configure_logs(service="-".join(parts), level=settings.log_level)
-    if limit := os.environ.get("SIGNPOST_TEST_DELIVERY_LIMIT"):
+    if limit := os.environ.get(DELIVERY_LIMIT_VARIABLE):
         topology.DELIVERY_LIMIT = int(limit)
     if parts == ["api"]:
         return serve_api(settings)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from unittest.mock import patch
 from uuid import UUID, uuid4
 
 import psutil
@@ -18,6 +19,7 @@ import psycopg
 from sqlalchemy import func, select
 
 from shared.database.database import Database, DatabaseAway
+from shared.messaging.rabbitmq.client import channel_to, topology
 from shared.messaging.relay import outbox_backlog
 from shared.messaging.tables import inbox
 from shared.messaging.wake import NotifyWaker
@@ -26,9 +28,11 @@ from shared.testing.databases import embedded_settings
 from shared.testing.deployment import free_port
 from tests.support.counting import Arrivals, Change, Counts, count
 from tests.support.pipeline import (
+    DELIVERY_LIMIT_VARIABLE,
     SERVICES,
     arrivals,
     changes,
+    groups,
     prepare,
     record_change,
     standings,
@@ -220,10 +224,10 @@ class Pipeline:
         def chosen(found: Sequence[Change]) -> list[Change]:
             return [each for each in found if not of or each.subject_id in of]
 
-        groups = [self.arrived("mirror", alone=alone), self.arrived("ledger", alone=False)]
+        arrived = [self.arrived("mirror", alone=alone), self.arrived("ledger", alone=False)]
         return count(
             chosen(self.committed()),
-            [replace(group, applied=chosen(group.applied)) for group in groups],
+            [replace(group, applied=chosen(group.applied)) for group in arrived],
             answered=[event for event, subject in self.answered.items() if not of or subject in of],
             left_behind=self.left_behind(),
         )
@@ -247,6 +251,13 @@ class Pipeline:
             database.dispose()
 
 
+def declare_queues(settings: Settings, *, delivery_limit: str | None) -> None:
+    """What `signpost topology apply` does for a deployment."""
+    limit = int(delivery_limit or topology.DELIVERY_LIMIT)
+    with patch.object(topology, "DELIVERY_LIMIT", limit), channel_to(str(settings.amqp_url)) as channel:
+        topology.Topology.of(settings.exchange, groups(), log=topology.EventLog.of(settings)).apply(channel)
+
+
 @contextmanager
 def pipeline(
     folder: Path, *, server: str, amqp_url: str, database_url: str, extra: Mapping[str, str] | None = None
@@ -267,6 +278,7 @@ def pipeline(
     )
     folder.mkdir(parents=True, exist_ok=True)
     prepare(settings)
+    declare_queues(settings, delivery_limit=(extra or {}).get(DELIVERY_LIMIT_VARIABLE))
     with ExitStack() as stack:
         databases = {name: Database.open(settings, name) for name in SERVICES}
         waker = NotifyWaker(databases["ledger"])

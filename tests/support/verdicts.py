@@ -16,8 +16,8 @@ _PAGE = """# Faults, and what they cost
 
 Written by `make faults`: every row from a real run, on the day it says. `lost` is confirmed or committed and never
 applied, `doubled` applied more than once, `out of order` not the subject's next version, `left behind` unpublished,
-parked or dead at the end; a dash was not measured. What each row means, and how it is done:
-[Reliability](../docs/reference/reliability.md).
+parked or dead at the end; a dash was not measured. Of a pipeline without a guard `kept` says whether the loss was seen.
+What each row means, and how it is done: [Reliability](../docs/reference/reliability.md).
 """
 
 
