@@ -19,7 +19,8 @@ import psycopg
 from sqlalchemy import func, select
 
 from shared.database.database import Database, DatabaseAway
-from shared.messaging.rabbitmq.client import channel_to, topology
+from shared.messaging.rabbitmq import topology
+from shared.messaging.rabbitmq.client import channel_to
 from shared.messaging.relay import outbox_backlog
 from shared.messaging.tables import inbox
 from shared.messaging.wake import NotifyWaker
