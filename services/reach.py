@@ -25,11 +25,7 @@ def reach(settings: Settings, service: str, *, what: str) -> Database:
     Raises:
         OutOfReach: It cannot be reached, belongs to another service, or lacks tables.
     """
-    database = Database.open(settings, service)
-    remedy = (
-        f"Run it where SIGNPOST_DATABASE_URL leads there, such as `docker compose exec {service}-api signpost ...`, or "
-        "set SIGNPOST_DATABASE_URLS to a JSON object with an address for each service that is needed."
-    )
+    database, remedy = Database.open(settings, service), _remedy(settings, service)
     try:
         present = set(inspect(database.engine).get_table_names())
     except (SQLAlchemyError, DatabaseAway) as error:
@@ -40,6 +36,15 @@ def reach(settings: Settings, service: str, *, what: str) -> Database:
     if replays.name not in present:
         raise OutOfReach(f"The database of {service} is not set up or older. Next: signpost migrate {service}")
     return database
+
+
+def _remedy(settings: Settings, service: str) -> str:
+    if not (settings.database_url or settings.database_urls):
+        return f"Its file belongs into {settings.home}: set SIGNPOST_HOME to the folder that `signpost run` keeps."
+    return (
+        f"Run it where SIGNPOST_DATABASE_URL leads there, such as `docker compose exec {service}-api signpost ...`, or "
+        "set SIGNPOST_DATABASE_URLS to a JSON object with an address for each service that is needed."
+    )
 
 
 def _own_tables(service: str) -> set[str]:
