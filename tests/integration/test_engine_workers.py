@@ -105,12 +105,16 @@ def embedded(tmp_path: Path) -> Iterator[Workers]:
         yield workers
 
 
-@pytest.fixture
-def broker_url(amqp_url: str) -> str:
-    """A virtual host with the queues of both services."""
+def with_queues(amqp_url: str) -> str:
+    """The virtual host, with the queues of both services in it: workers make none."""
     with channel_to(amqp_url) as channel:
         Topology.of(Settings().exchange, groups()).apply(channel)
     return amqp_url
+
+
+@pytest.fixture
+def broker_url(amqp_url: str) -> str:
+    return with_queues(amqp_url)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from shared.messaging.operations.history import Selection
 from shared.messaging.operations.replays import Wanted
 from shared.messaging.tables import inbox
 from shared.testing.databases import embedded_settings, postgres_urls
-from tests.integration.test_engine_workers import Workers, workers_on
+from tests.integration.test_engine_workers import Workers, with_queues, workers_on
 from tests.support import engines
 from tests.support.ledger import effects, emit, noted
 from tests.support.waiting import wait_until
@@ -35,7 +35,7 @@ def workers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workers]
     with (
         rabbit.vhost() as amqp_url,
         postgres_urls(server, ["ledger", "mirror"]) as database_url,
-        workers_on(embedded_settings(tmp_path, amqp_url=amqp_url, database_url=database_url)) as found,
+        workers_on(embedded_settings(tmp_path, amqp_url=with_queues(amqp_url), database_url=database_url)) as found,
     ):
         yield found
 
