@@ -133,9 +133,9 @@ def _acknowledge_first(_: Path) -> None:
     @wraps(collect)
     def collect_and_acknowledge(self: RabbitSource) -> list[Any]:
         batch = collect(self)
-        if batch:
-            channel = batch[-1].channel
-            type(channel).basic_ack(channel, batch[-1].delivery_tag, multiple=True)
+        if batch and self._connection is not None:
+            channel = self._connection.default_channel
+            type(channel).basic_ack(channel, batch[-1].tag, multiple=True)
             channel.basic_ack = lambda *_, **__: None  # what comes after the commit comes too late
         return batch
 
