@@ -81,7 +81,8 @@ def create(
         "student_id": plan.student_id,
         **_changing(plan, unmet=unmet, revision=revision, document=document, at=at),
     }
-    session.execute(insert(session, plans).values(row).on_conflict_do_nothing(index_elements=["student_id"]))
+    # By any key: the id is made from the student's, and which of the two PostgreSQL meets first is a matter of luck.
+    session.execute(insert(session, plans).values(row).on_conflict_do_nothing())
 
 
 @dataclass(frozen=True)
