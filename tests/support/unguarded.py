@@ -136,6 +136,8 @@ def _acknowledge_first(_: Path) -> None:
         if batch and self._connection is not None:
             channel = self._connection.default_channel
             type(channel).basic_ack(channel, batch[-1].tag, multiple=True)
+            # Answered after the acknowledgement is heeded: a killed process's reset may otherwise overtake that.
+            channel.queue_declare(self._queue, passive=True)
             channel.basic_ack = lambda *_, **__: None  # what comes after the commit comes too late
         return batch
 
