@@ -1,6 +1,7 @@
 """The findings as a page to read and as JSON to compare."""
 
 import json
+import statistics
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -134,7 +135,7 @@ def _bound(aim: float, more: bool) -> str:
 def _reached(values: Sequence[float], aim: float, more: bool) -> str:
     if not values:
         return "not measured"
-    middle = sorted(values)[len(values) // 2]
+    middle = statistics.median(values)
     return "yes" if (middle >= aim if more else middle < aim) else "no"
 
 
