@@ -188,7 +188,7 @@ class _Scratch:
 
 
 class _Reading:
-    """Which events were taken into the scratch tables already, and which were left out for now."""
+    """Which events were taken into the scratch tables already, and which were left out so far."""
 
     def __init__(
         self,
